@@ -1,0 +1,89 @@
+"""Keeps a run's entries in the database, in small batches, without holding up its workers.
+
+Entries wait in a bounded queue. While the database lags or is away they gather there; beyond its
+bound the oldest are lost, counted, and stored as one `gap` entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from collector.models import ActivityEntry
+from collector.store import activity_log
+from collector.words import Action
+
+BATCH_ENTRIES = 200
+BATCH_EVERY_S = 0.1
+WAITING_ENTRIES = 5_000
+RETRY_EVERY_S = 1.0
+
+
+class ActivityWriter:
+    """Writes the entries it is offered until it is closed.
+
+    Args:
+        engine: on the loop that runs `write`.
+        run_id: whose entries they are.
+    """
+
+    def __init__(self, engine: AsyncEngine, run_id: UUID) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._waiting: deque[ActivityEntry] = deque()
+        self._missed = 0
+        self._missed_to = 0
+        self._closing = False
+        self._wake = asyncio.Event()
+
+    def offer(self, entry: ActivityEntry) -> None:
+        """Take an entry, which has its number. Never waits. On the loop of `write`."""
+        if len(self._waiting) >= WAITING_ENTRIES:
+            self._missed += 1
+            self._missed_to = self._waiting.popleft().id
+        self._waiting.append(entry)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Let `write` end once everything is written, or the database is away."""
+        self._closing = True
+        self._wake.set()
+
+    async def write(self) -> None:
+        """Write until closed."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not self._closing:
+                # What comes in the meantime goes along.
+                await asyncio.sleep(BATCH_EVERY_S)
+            while self._waiting:
+                if not await self._write_batch():
+                    if self._closing:
+                        return
+                    await asyncio.sleep(RETRY_EVERY_S)
+            if self._closing:
+                return
+
+    async def _write_batch(self) -> bool:
+        batch = [self._waiting.popleft() for _ in range(min(BATCH_ENTRIES, len(self._waiting)))]
+        missed, missed_to = self._missed, self._missed_to
+        gap = ActivityEntry(
+            id=missed_to, timestamp=batch[0].timestamp, action=Action.GAP, items_count=missed
+        )
+        try:
+            async with self._engine.begin() as conn:
+                await conn.run_sync(
+                    activity_log.append, self._run_id, [gap, *batch] if missed else batch
+                )
+        except (DBAPIError, OSError):
+            # The database is away. The entries wait; that it is away is told by whoever
+            # settles items, and a loss by the gap entry.
+            self._waiting.extendleft(reversed(batch))
+            return False
+        self._missed -= missed
+        return True
