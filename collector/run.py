@@ -176,12 +176,14 @@ class Run:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return self._submit(self._rest_there()).result(timeout_s)
+            rested: RunProgress = self._submit(self._rest_there()).result(timeout_s)
+            return rested
         # The one place that nests: a cell on the loop that the run itself may need.
         import nest_asyncio2
 
         nest_asyncio2.apply(loop)
-        return loop.run_until_complete(asyncio.wait_for(self.rest(), timeout_s))
+        waiting = loop.create_task(asyncio.wait_for(self.rest(), timeout_s))
+        return loop.run_until_complete(waiting)
 
     def panel(self) -> LivePanel:
         """The run's live panel; any number of them show the same."""

@@ -58,7 +58,10 @@ class Upstream:
 
     def _sandbox_url(self) -> str:
         with self._starting:
-            if self._sandbox is None or not self._sandbox.is_running:
+            if self._sandbox is not None and not self._sandbox.is_running:
+                self._sandbox.stop()
+                self._sandbox = None
+            if self._sandbox is None:
                 self._sandbox = SandboxProcess(
                     seed=self._settings.collector_sandbox_seed,
                     latency_s=self._settings.collector_sandbox_latency,

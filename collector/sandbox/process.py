@@ -85,6 +85,11 @@ class SandboxProcess:
         """The process id, None where none runs."""
         return self._child.pid if self._child else None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs now: started, not stopped, and not dead for another reason."""
+        return self._child is not None and self._child.poll() is None
+
     def start(self) -> str:
         """Start it, wait until it listens, and return its URL.
 
