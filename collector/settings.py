@@ -5,7 +5,6 @@ Secrets are `SecretStr`: they print as stars, and only the client that sends the
 
 from __future__ import annotations
 
-import ipaddress
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from collector.addresses import is_loopback
 from collector.errors import SettingsError
 from collector.words import Source
 
@@ -102,15 +102,6 @@ class Settings(BaseSettings):
         Oxylabs is never on a loopback address, so what answers there is invented, and its
         sellers must not reach the real list. A sandbox elsewhere marks its answers instead.
         """
-        if not self.has_credentials or _is_loopback(urlsplit(self.oxylabs_url).hostname or ""):
+        if not self.has_credentials or is_loopback(self.oxylabs_url):
             return Source.SANDBOX
         return Source.OXYLABS
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

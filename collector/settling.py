@@ -113,7 +113,7 @@ def settle_search(
         name = normalize_name(username)
         listings[name] = listings.get(name, 0) + cards
     # Past the "fewer words" split nothing matches, and later pages do not repeat its mark.
-    more = page.has_more and item.page < options.pages_per_search and not page.unmatched
+    more = page.is_worth_another and item.page < options.pages_per_search
     sighted, changes = sellers.sight(
         conn, run_id=item.run_id, asin=item.asin or "", sellers=named, listings=listings
     )

@@ -226,11 +226,7 @@ class RunWork:
 
 def _read_search_page(html: str) -> ebay.SearchPage:
     page = ebay.parse_search_page(html)
-    try:
-        ebay.check_search_page(page)
-    except PageNotUnderstood as error:
-        error.page = html
-        raise
+    ebay.check_search_page(page, html=html)
     return page
 
 
