@@ -49,7 +49,8 @@ class FrameReading:
 
         Args:
             run: the later run.
-            before: the earlier one; None: the one that ended last before it began.
+            before: the earlier one; None: the latest completed one before it that shares a
+                category and the source.
 
         Raises:
             UnknownRun: there is no such run.

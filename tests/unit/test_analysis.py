@@ -1,0 +1,483 @@
+"""Deltas, their identities, and what is said about how far to trust them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector import analysis
+from collector.frames.between import HISTORY
+from collector.frames.specs import COVERAGE, FRAMES, PRODUCTS, RUNS, SELLERS, SIGHTINGS
+from collector.models import RunOptions
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+ALL_SPECS = [
+    *FRAMES.values(),
+    analysis.DELTAS,
+    analysis.BY_CATEGORY,
+    analysis.COHORTS,
+    analysis.SPREAD,
+    analysis.SCORES,
+    HISTORY,
+]
+
+
+def sightings(seen: dict[str, list[int]], *, run: str = "now", new: tuple[int, ...] = ()) -> Any:
+    """Product → numbers of the sellers seen for it."""
+    return SIGHTINGS.frame(
+        {
+            "run_id": run,
+            "asin": asin,
+            "title": asin,
+            "seller_id": number,
+            "display_name": f"seller {number}",
+            "listings": 1,
+            "seen_at": START,
+            "is_new": number in new,
+            "removed": False,
+        }
+        for asin, numbers in seen.items()
+        for number in numbers
+    )
+
+
+def coverage(
+    searches: dict[str, bool], *, pages: int = 1, has_more: bool = False, run: str = "now"
+) -> Any:
+    """Product → whether its search is complete."""
+    return COVERAGE.frame(
+        {
+            "run_id": run,
+            "asin": asin,
+            "pages": pages,
+            "pages_done": pages if complete else pages - 1,
+            "complete": complete,
+            "has_more": has_more,
+        }
+        for asin, complete in searches.items()
+    )
+
+
+def statuses(delta: pd.DataFrame) -> dict[int, str]:
+    return dict(zip(delta["seller_id"], delta["status"], strict=True))
+
+
+def run_row(run_id: str, day: int = 0, **changed: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {column.name: None for column in RUNS.columns}
+    row |= {column.name: 0 for column in RUNS.columns if column.dtype == "int64"}
+    row |= {
+        "run_id": run_id,
+        "name": run_id,
+        "status": "completed",
+        "source": "sandbox",
+        "node_ids": "1 2",
+        "options": RunOptions().model_dump_json(),
+        "unfinished": False,
+        "created_at": START + timedelta(days=day),
+        "finished_at": START + timedelta(days=day, hours=1),
+        "seconds": 1.0,
+    }
+    return row | changed
+
+
+@pytest.mark.parametrize("spec", ALL_SPECS, ids=lambda spec: spec.name)
+def test_every_column_of_every_frame_is_documented(spec: Any) -> None:
+    assert spec.row
+    assert spec.order
+    assert len(set(spec.names)) == len(spec.names)
+    for column in spec.columns:
+        assert len(column.meaning) > 2, column.name
+        assert f"{column.name} ({column.dtype})" in spec.described()
+        # Whatever counts time or money says in what.
+        if column.name.endswith(("_ms", "_cents", "seconds", "percent")):
+            assert column.unit, column.name
+
+
+@pytest.mark.parametrize("spec", ALL_SPECS, ids=lambda spec: spec.name)
+def test_an_empty_frame_has_the_dtypes_of_a_filled_one(spec: Any) -> None:
+    assert spec.empty().dtypes.astype(str).tolist() == [c.dtype for c in spec.columns]
+    assert spec.from_arrow(spec.schema.empty_table()).dtypes.equals(spec.empty().dtypes)
+
+
+def test_each_seller_gets_the_one_status_that_is_true() -> None:
+    delta = analysis.deltas(
+        sightings({"A": [1, 2, 3]}, new=(1,)),
+        sightings({"A": [3, 4], "B": [5]}, run="before"),
+        coverage_now=coverage({"A": True}),
+        coverage_before=coverage({"A": True, "B": True}, run="before"),
+    )
+
+    assert statuses(delta) == {
+        1: "new",
+        2: "returning",
+        3: "retained",
+        4: "not_seen",
+        5: "out_of_scope",
+    }
+    assert list(delta["status"]) == list(analysis.STATUSES)
+
+
+@pytest.mark.parametrize(
+    ("searched_again", "status"),
+    [
+        ({"A": True, "B": True}, "not_seen"),
+        ({"A": True}, "out_of_scope"),
+        ({"A": True, "B": False}, "out_of_scope"),
+        ({}, "out_of_scope"),
+    ],
+)
+def test_not_seen_needs_all_of_a_sellers_products_searched(
+    searched_again: dict[str, bool], status: str
+) -> None:
+    """Seen for A and B, and only A was searched again: it may well still be under B."""
+    delta = analysis.deltas(
+        sightings({}),
+        sightings({"A": [1], "B": [1]}, run="before"),
+        coverage_now=coverage(searched_again),
+        coverage_before=coverage({"A": True, "B": True}, run="before"),
+    )
+
+    assert statuses(delta) == {1: status}
+
+
+@pytest.mark.parametrize(
+    ("pages_now", "has_more", "status"),
+    [(1, True, "out_of_scope"), (3, True, "not_seen"), (1, False, "not_seen")],
+)
+def test_a_search_that_stopped_earlier_covers_only_if_there_was_no_more(
+    pages_now: int, has_more: bool, status: str
+) -> None:
+    delta = analysis.deltas(
+        sightings({}),
+        sightings({"A": [1]}, run="before"),
+        coverage_now=coverage({"A": True}, pages=pages_now, has_more=has_more),
+        coverage_before=coverage({"A": True}, pages=3, run="before"),
+    )
+
+    assert statuses(delta) == {1: status}
+
+
+def test_searches_that_are_not_alike_lose_nobody() -> None:
+    delta = analysis.deltas(
+        sightings({"A": [2]}),
+        sightings({"A": [1, 2]}, run="before"),
+        coverage_now=coverage({"A": True}),
+        coverage_before=coverage({"A": True}, run="before"),
+        alike=False,
+    )
+
+    assert statuses(delta) == {1: "out_of_scope", 2: "retained"}
+
+
+def test_returning_says_whether_the_run_before_looked_there() -> None:
+    delta = analysis.deltas(
+        sightings({"A": [1], "B": [2]}),
+        sightings({}, run="before"),
+        coverage_now=coverage({"A": True, "B": True}),
+        coverage_before=coverage({"A": True}, run="before"),
+    )
+
+    assert delta["status"].tolist() == ["returning", "returning"]
+    assert delta["searched_before"].tolist() == [True, False]
+
+
+def test_a_delta_of_nothing_is_empty_with_the_right_dtypes() -> None:
+    delta = analysis.deltas(
+        SIGHTINGS.empty(),
+        SIGHTINGS.empty(),
+        coverage_now=COVERAGE.empty(),
+        coverage_before=COVERAGE.empty(),
+    )
+
+    pd.testing.assert_frame_equal(delta, analysis.DELTAS.empty())
+    assert set(analysis.summary(delta).values()) == {0}
+
+
+_ASINS = st.sampled_from("ABCDE")
+_SEEN = st.dictionaries(_ASINS, st.lists(st.integers(1, 8), unique=True), max_size=5)
+_SEARCHED = st.dictionaries(_ASINS, st.booleans(), max_size=5)
+
+
+@settings(deadline=None)
+@given(
+    seen_now=_SEEN,
+    seen_before=_SEEN,
+    searched_now=_SEARCHED,
+    searched_before=_SEARCHED,
+    new=st.sets(st.integers(1, 8)),
+    alike=st.booleans(),
+)
+def test_growth_accounting_holds_for_any_two_runs(
+    seen_now: dict[str, list[int]],
+    seen_before: dict[str, list[int]],
+    searched_now: dict[str, bool],
+    searched_before: dict[str, bool],
+    new: set[int],
+    alike: bool,
+) -> None:
+    now, before = sightings(seen_now, new=tuple(new)), sightings(seen_before, run="before")
+    delta = analysis.deltas(
+        now,
+        before,
+        coverage_now=coverage(searched_now),
+        coverage_before=coverage(searched_before, run="before"),
+        alike=alike,
+    )
+    counts = analysis.summary(delta)
+    here = {number for numbers in seen_now.values() for number in numbers}
+    there = {number for numbers in seen_before.values() for number in numbers}
+    status = statuses(delta)
+
+    assert counts["now"] == len(here) == counts["retained"] + counts["new"] + counts["returning"]
+    assert counts["before"] == len(there)
+    assert len(there) == counts["retained"] + counts["not_seen"] + counts["out_of_scope"]
+    assert set(status) == here | there
+    for number in there - here:
+        products = {asin for asin, numbers in seen_before.items() if number in numbers}
+        all_searched = alike and all(searched_now.get(asin, False) for asin in products)
+        assert status[number] == ("not_seen" if all_searched else "out_of_scope")
+    for number in here - there:
+        assert status[number] == ("new" if number in new else "returning")
+    assert delta.dtypes.equals(analysis.DELTAS.empty().dtypes)
+
+
+@settings(deadline=None)  # the first call pays for imports
+@given(seen_now=_SEEN, seen_before=_SEEN, new=st.sets(st.integers(1, 8)))
+def test_a_department_counts_each_of_its_sellers_once(
+    seen_now: dict[str, list[int]], seen_before: dict[str, list[int]], new: set[int]
+) -> None:
+    """A and B stand in one department, C to E in another, A in two of its categories."""
+    now, before = sightings(seen_now, new=tuple(new)), sightings(seen_before, run="before")
+    delta = analysis.deltas(
+        now, before, coverage_now=coverage({}), coverage_before=coverage({}, run="before")
+    )
+    products = _products({"A": ["Home/x", "Home/y"], "B": ["Home/x"], "C": ["Pets/"]})
+
+    table = analysis.by_category(
+        delta,
+        now=now,
+        before=before,
+        products_now=products,
+        products_before=products,
+        level="department",
+    ).set_index("department")
+
+    home = {n for asin in "AB" for n in seen_now.get(asin, [])}
+    assert (table["now"].get("Home", 0)) == len(home)
+    assert (table["now"] == table["new"] + table["returning"] + table["retained"]).all()
+    gone = set(delta.loc[delta["status"] == "out_of_scope", "seller_id"])
+    pets = gone & set(seen_before.get("C", []))
+    assert table["out_of_scope"].get("Pets", 0) == len(pets)
+
+
+def test_a_seller_counts_in_every_category_it_was_seen_in() -> None:
+    now = sightings({"A": [1], "B": [1, 2]}, new=(1, 2))
+    delta = analysis.deltas(
+        now,
+        SIGHTINGS.empty(),
+        coverage_now=COVERAGE.empty(),
+        coverage_before=COVERAGE.empty(),
+    )
+
+    table = analysis.by_category(
+        delta,
+        now=now,
+        before=SIGHTINGS.empty(),
+        products_now=_products({"A": ["Home/x"], "B": ["Home/y"]}),
+        products_before=PRODUCTS.empty(),
+    )
+
+    assert table[["category", "now", "new"]].to_numpy().tolist() == [["y", 2, 2], ["x", 1, 1]]
+    assert table.dtypes.equals(analysis.BY_CATEGORY.empty().dtypes)
+
+
+def _products(places: dict[str, list[str]], run: str = "now") -> pd.DataFrame:
+    return PRODUCTS.frame(
+        {column.name: None for column in PRODUCTS.columns}
+        | {
+            "run_id": run,
+            "node_id": place,
+            "department": place.split("/")[0],
+            "category": place.split("/")[1],
+            "position": 1,
+            "asin": asin,
+            "title": asin,
+            "sellers": 0,
+        }
+        for asin, listed in places.items()
+        for place in listed
+    )
+
+
+def test_a_run_compares_with_the_latest_completed_run_that_shares_a_category() -> None:
+    runs = RUNS.frame(
+        [
+            run_row("this", 9),
+            run_row("later", 10),
+            run_row("other lists", 8, node_ids="7"),
+            run_row("other source", 7, source="oxylabs"),
+            run_row("cancelled", 6, status="cancelled"),
+            run_row("shares one", 5, node_ids="2 3"),
+            run_row("older", 4),
+        ]
+    )
+
+    assert analysis.previous_comparable(runs, "this") == "shares one"
+    assert analysis.previous_comparable(runs, "older") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "before", "expected"),
+    [
+        ({}, None, ("first_run",)),
+        ({}, {}, ()),
+        ({"status": "running", "finished_at": None}, {}, ("in_progress",)),
+        (
+            {"status": "paused", "pause_reason": "budget", "budget": 5, "requests": 5},
+            {},
+            ("in_progress", "capped"),
+        ),
+        (
+            {"status": "cancelled", "budget": 5, "requests": 5, "unfinished": True},
+            {},
+            ("capped", "cancelled"),
+        ),
+        ({"budget": 5, "requests": 5}, {}, ()),
+        ({"status": "failed"}, {}, ("failed",)),
+        ({"failed_items": 2}, {"failed_items": 1}, ("failed_items", "before_failed_items")),
+        ({"node_ids": "1 3"}, {}, ("changed_scope",)),
+        ({"node_ids": "2 1"}, {}, ()),
+        ({"options": RunOptions(workers=9).model_dump_json()}, {}, ()),
+        ({"options": RunOptions(pages_per_search=1).model_dump_json()}, {}, ("changed_search",)),
+    ],
+)
+def test_marks_say_what_limits_a_comparison(
+    changed: dict[str, Any], before: dict[str, Any] | None, expected: tuple[str, ...]
+) -> None:
+    run = run_row("this", 2, **changed)
+    other = None if before is None else run_row("before", 1, **before)
+
+    assert analysis.marks(run, other) == expected
+    assert set(expected) <= set(analysis.MARKS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "alike"),
+    [
+        ({}, True),
+        ({"price_from_factor": 1.5, "price_to_factor": 3.0}, True),
+        ({"price_from_factor": 2.0}, False),
+        ({"price_to_factor": 2.0}, False),
+        ({"results_per_page": 60}, False),
+        ({"geo_location": "10001"}, False),
+        ({"workers": 50}, True),
+    ],
+)
+def test_searches_are_alike_where_the_later_takes_in_the_earlier(
+    changed: dict[str, Any], alike: bool
+) -> None:
+    before = json.loads(RunOptions().model_dump_json())
+
+    assert analysis.searches_alike(before | changed, before) is alike
+
+
+def test_quality_notes_put_the_heaviest_first_and_decide_the_badge() -> None:
+    run = run_row("r", status="paused", pause_reason="budget", budget=5, requests=5, failed_items=3)
+    found = analysis.marks(run, run_row("before", -1))
+
+    notes = analysis.quality_notes(
+        run,
+        found=found,
+        outcomes={"ok": 3, "blocked": 2, "rate_limited": 4},
+        earlier_sellers_found=[100, 90, 110],
+    )
+
+    assert [note.weight for note in notes] == sorted(
+        (note.weight for note in notes), key=["severe", "warning", "info"].index
+    )
+    assert {note.mark for note in notes} == {
+        "capped",
+        "few_sellers",
+        "in_progress",
+        "failed_items",
+        "unreliable_pages",
+    }
+    assert any("2 × blocked" in note.text for note in notes)
+    assert analysis.badge(notes) == "doubtful"
+
+
+def test_a_whole_run_has_no_notes_and_too_few_earlier_runs_are_no_baseline() -> None:
+    run = run_row("r", sellers_found=1)
+
+    notes = analysis.quality_notes(
+        run, found=(), outcomes={"ok": 3}, earlier_sellers_found=[100, 100]
+    )
+
+    assert notes == []
+    assert analysis.badge(notes) == "complete"
+
+
+def test_cohorts_tell_how_many_of_each_runs_new_sellers_came_back() -> None:
+    seen = pd.concat(
+        [
+            sightings({"A": [1, 2], "B": [1]}, run="r1", new=(1, 2)),
+            sightings({"A": [2, 3]}, run="r2", new=(3,)),
+            sightings({"A": [1, 3]}, run="r3"),
+        ]
+    )
+    runs = RUNS.frame([run_row("r3", 3), run_row("r2", 2), run_row("r1", 1)])
+
+    table = analysis.cohorts(seen, runs)
+
+    columns = ["cohort_run_id", "run_id", "age", "size", "seen", "share"]
+    assert table[columns].to_numpy().tolist() == [
+        ["r1", "r1", 0, 2, 2, 1.0],
+        ["r1", "r2", 1, 2, 1, 0.5],
+        ["r1", "r3", 2, 2, 1, 0.5],
+        ["r2", "r2", 0, 1, 1, 1.0],
+        ["r2", "r3", 1, 1, 1, 1.0],
+    ]
+    assert analysis.cohorts(SIGHTINGS.empty(), runs).empty
+
+
+def test_spread_and_score_put_the_seller_of_everything_first() -> None:
+    seen = sightings({"A": [1, 2], "B": [1], "C": [1]})
+    products = _products({"A": ["Home/x", "Home/y"], "B": ["Pets/"], "C": ["Toys/"]})
+    sellers = SELLERS.frame(
+        {column.name: None for column in SELLERS.columns}
+        | {
+            "seller_id": number,
+            "times_seen": 1,
+            "flagged": False,
+            "feedback_count": count,
+            "first_seen_at": START,
+        }
+        for number, count in ((1, None), (2, 0))
+    )
+    runs = RUNS.frame([run_row("now", 0)])
+
+    spread = analysis.spread(seen, products)
+    table = analysis.scores(spread, sellers, runs).set_index("seller_id")
+
+    assert spread["departments"].tolist() == [3, 1]
+    assert spread["categories"].tolist() == [4, 2]
+    assert list(table.index) == [1, 2]
+    assert table.loc[1, "breadth"] == pytest.approx(2 / 3)
+    assert table["youth"].isna().tolist() == [True, False]
+    # 0.4 * 2/3 + 0.3 * 3/10 + 0.2 * 1, over 0.9: the unknown part's weight is shared.
+    assert table.loc[1, "score"] == pytest.approx(100 * (0.4 * 2 / 3 + 0.09 + 0.2) / 0.9)
+    assert table.loc[2, "score"] == pytest.approx(100 * (0.03 + 0.2 + 0.1))
+
+
+def test_a_removed_seller_gets_no_score() -> None:
+    spread = analysis.spread(sightings({"A": [1]}), _products({"A": ["Home/x"]}))
+
+    table = analysis.scores(spread, SELLERS.empty(), RUNS.empty())
+
+    pd.testing.assert_frame_equal(table, analysis.SCORES.empty())
