@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from collector.database import Database, parse_url, upgrade
-from collector.embedded import ensure_server, stop_server
+from collector.embedded import ensure_server
 from collector.settings import Settings
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "recordings"
@@ -32,6 +34,16 @@ SERVER_SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "300",
 }
+
+KEEPER = """
+import os, shutil, sys
+from pathlib import Path
+from collector.embedded import stop_server
+os.setsid()
+sys.stdin.read()
+stop_server(Path(sys.argv[1]))
+shutil.rmtree(sys.argv[1])
+"""
 
 
 def run_sql(database: Database, statement: str | sql.Composed, *values: object) -> list[tuple]:
@@ -74,6 +86,8 @@ def server(short_directory: Path) -> Iterator[Database]:
         yield Database(url=parse_url(given), is_embedded=False)
         return
     home = short_directory / "session"
+    # It stops the server when its input ends: at the end of the session, or at its death.
+    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(home)], stdin=subprocess.PIPE)
     address = ensure_server(home, settings=SERVER_SETTINGS)
     yield Database(
         url=sqlalchemy.URL.create(
@@ -84,7 +98,8 @@ def server(short_directory: Path) -> Iterator[Database]:
         ),
         is_embedded=False,
     )
-    stop_server(home)
+    keeper.communicate(timeout=60)
+    assert keeper.returncode == 0
 
 
 @pytest.fixture(scope="session")
