@@ -25,3 +25,10 @@ def __getattr__(name: str) -> object:
 
         return getattr(workbench, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, object]]:
+    # Jupyter Server asks this of every package that is enabled as an extension.
+    from collector.server.extension import CollectorServer
+
+    return [{"module": "collector.server", "app": CollectorServer}]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import csv
 import getpass
+import io
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from collector.database import Database
+from collector.database import Database, explain
 from collector.errors import UsageError
 from collector.store import edits, undoing
 from collector.store.edits import Edit
 
 NAME_COLUMNS = ("normalized_name", "display_name", "username", "seller", "name")
-DEADLOCKS_BORNE = 3
+TIMES_RETRIED = 4
+# A run locked the same sellers in another order (deadlock), or inserted the very name that a
+# rename gives (unique violation) and committed first: the second time, what it did is seen.
+_RUN_AGAIN = {"40P01", "23505"}
 
 T = TypeVar("T")
 
@@ -95,19 +99,23 @@ class SellerEditing:
     @property
     def actor(self) -> str:
         """Who edits and exports here: the JupyterHub user, else the system's."""
-        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
+        if user := os.environ.get("JUPYTERHUB_USER"):
+            return user
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            # A container may run under a number that has no name.
+            return f"user {os.getuid()}"
 
     def _edit(self, edit: Callable[[Connection], T]) -> T:
-        for _ in range(DEADLOCKS_BORNE):
+        for retries_left in reversed(range(TIMES_RETRIED + 1)):
             try:
                 with self.database.engine().begin() as conn:
                     return edit(conn)
-            except OperationalError as exc:
-                # A run settled the same sellers in another order: PostgreSQL let it win.
-                if getattr(exc.orig, "sqlstate", None) != "40P01":
-                    raise
-        with self.database.engine().begin() as conn:
-            return edit(conn)
+            except DBAPIError as exc:
+                if not retries_left or getattr(exc.orig, "sqlstate", None) not in _RUN_AGAIN:
+                    raise explain(exc, self.database) from exc
+        raise AssertionError("the last try returns or raises")
 
 
 def _listed(names: str | Iterable[str]) -> list[str]:
@@ -117,17 +125,29 @@ def _listed(names: str | Iterable[str]) -> list[str]:
 def _names_in(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
+        # Spreadsheets of many countries write semicolons. A quoted note may have many lines.
+        tables = [
+            [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=d) if any(row)]
+            for d in ",;\t"
+        ]
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path} cannot be read as a text file in UTF-8: {exc}.") from exc
-    rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
-    if not rows:
+    except csv.Error as exc:
+        raise UsageError(f"{path} cannot be read as a csv file: {exc}.") from exc
+    if not tables[0]:
         raise UsageError(f"{path} holds no names.")
-    header = [cell.strip().casefold() for cell in rows[0]]
-    named = [header.index(column) for column in NAME_COLUMNS if column in header]
-    if not named and len(header) > 1:
+    for rows in tables:
+        header = [cell.strip().casefold() for cell in rows[0]]
+        for name in NAME_COLUMNS:
+            if name in header:
+                return _column(rows[1:], header.index(name))
+    if any(len(rows[0]) > 1 for rows in tables):
         raise UsageError(
             f"{path} has no column of names: call one {', '.join(NAME_COLUMNS[:-1])} or name."
         )
-    column, data = (named[0], rows[1:]) if named else (0, rows)
+    return _column(tables[0], 0)
+
+
+def _column(rows: list[list[str]], place: int) -> list[str]:
     # Exports of ours put an apostrophe before what a spreadsheet would take for a formula.
-    return [row[column].strip().removeprefix("'") for row in data if len(row) > column]
+    return [row[place].strip().removeprefix("'") for row in rows if len(row) > place]

@@ -15,6 +15,7 @@ Each message says what went wrong *and* what to do next; a caller may print it a
     ├── BudgetExhausted            the run may not send another request
     ├── SandboxError               the sandbox could not be started (port taken, …)
     ├── ExportError                a file could not be written
+    ├── TooManyStreams             this server has as many activity streams open as it may
     └── UpstreamError              a request brought no usable answer (.retryable, .billed)
         ├── Refused                401 or 403: the credentials do not serve
         ├── BadRequest             400, 404, 422: asking again would not help
@@ -81,6 +82,10 @@ class SandboxError(CollectorError):
 
 class ExportError(CollectorError):
     """A file could not be written."""
+
+
+class TooManyStreams(CollectorError):
+    """This server has as many activity streams open as it may."""
 
 
 class UpstreamError(CollectorError):

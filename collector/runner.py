@@ -252,6 +252,10 @@ class ParallelCollectionRunner(Generic[ItemT]):
             await self._work.release([item])
             return
         await self._work.fail(item, worker_id=worker_id, attempt=attempt, error=error)
+        if self._pause_reason is PauseReason.FAILURES:
+            # Another worker's failure paused the run while this one was being kept.
+            await self._work.release([item])
+            return
         self._streak.append(item)
         if len(self._streak) >= self._max_consecutive_failures:
             streak, self._streak = self._streak, []

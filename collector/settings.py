@@ -35,6 +35,8 @@ class Settings(BaseSettings):
         oxylabs_url: another address of the API (the sandbox's, a proxy's).
         collector_budget: the budget of a run that is not given one.
         collector_workers: workers of a run that is not given a number.
+        collector_activity_days: days that the activity of ended runs is kept.
+        collector_streams: the most activity streams that one server has open at once.
         collector_sandbox_seed: which invented market the sandbox plays.
         collector_sandbox_latency: seconds the sandbox takes to answer, on average.
     """
@@ -48,6 +50,8 @@ class Settings(BaseSettings):
     oxylabs_url: str = OXYLABS_REALTIME_URL
     collector_budget: int | None = Field(default=None, ge=1)
     collector_workers: int = Field(default=5, ge=1, le=100)
+    collector_activity_days: int = Field(default=90, ge=1, le=36_500)
+    collector_streams: int = Field(default=200, ge=1, le=10_000)
     collector_sandbox_seed: int = 1
     collector_sandbox_latency: float = Field(default=0.15, ge=0, le=60)
 

@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 
 from collector.errors import UpstreamError
 from collector.models import Item, NewItem, Product, ProductPage, RunOptions, Settled
-from collector.sources.ebay import SearchPage, normalize_name
+from collector.names import normalize_name
+from collector.sources.ebay import SearchPage
 from collector.store import items, products, requests, runs, sellers
+from collector.store.naming import LONGEST_NAME
 from collector.words import ItemKind
 
 RUN_ACTOR = "run"
@@ -107,7 +109,12 @@ def settle_search(
     """
     if not _book(conn, booking):
         return None
-    named = {normalize_name(s.username): s for s in page.sellers}
+    # Case-folding can lengthen a name ("ß"): none of eBay's is that long.
+    named = {
+        name: seller
+        for seller in page.sellers
+        if len(name := normalize_name(seller.username)) <= LONGEST_NAME
+    }
     listings: dict[str, int] = {}
     for username, cards in page.listings.items():
         name = normalize_name(username)

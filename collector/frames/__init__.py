@@ -14,6 +14,7 @@ import pandas as pd
 
 from collector.database import Database
 from collector.frames import specs
+from collector.frames.as_of import ListDiff, list_diff, sellers_as_of
 from collector.frames.between import deltas, history
 from collector.frames.reading import read
 from collector.frames.specs import FRAMES
@@ -21,6 +22,7 @@ from collector.models import Category
 
 __all__ = [
     "FRAMES",
+    "ListDiff",
     "activity",
     "audit_log",
     "categories",
@@ -28,10 +30,12 @@ __all__ = [
     "deltas",
     "history",
     "items",
+    "list_diff",
     "products",
     "requests",
     "runs",
     "sellers",
+    "sellers_as_of",
     "sightings",
     "snapshots",
 ]

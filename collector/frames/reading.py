@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 from uuid import UUID
 
 import pandas as pd
@@ -69,18 +70,52 @@ def count_rows(database: Database, spec: FrameSpec, *, run_id: UUID | None = Non
     return rows
 
 
+def read_query(
+    database: Database, spec: FrameSpec, sql: str, *, audit_ids: tuple[int, int]
+) -> pd.DataFrame:
+    """The frame of a query that is about audit entries.
+
+    Args:
+        database: where to read.
+        spec: the columns of its answer.
+        sql: a query that reads `collector.audit_id_before` and `collector.audit_id`.
+        audit_ids: the values of these two.
+
+    Raises:
+        DatabaseError: as `read`.
+    """
+    batches = _batches(database, sql, schema=spec.schema, audit_ids=audit_ids)
+    return spec.from_arrow(pa.Table.from_batches(batches, schema=spec.schema))
+
+
 def _batches(
-    database: Database, sql: str, *, schema: pa.Schema, run_id: UUID | None
+    database: Database,
+    sql: str,
+    *,
+    schema: pa.Schema,
+    run_id: UUID | None = None,
+    audit_ids: tuple[int, int] = (0, 0),
 ) -> Iterator[pa.RecordBatch]:
+    chosen: Any = {"schema": schema, "run_id": run_id, "audit_ids": audit_ids}
     try:
-        yield from adbc_batches(database, sql, schema=schema, run_id=run_id)
+        yield from adbc_batches(database, sql, **chosen)
     except AdbcUnusable:
         # Raised before the first batch only, so nothing is told twice.
-        yield from psycopg_batches(database, sql, schema=schema, run_id=run_id)
+        yield from psycopg_batches(database, sql, **chosen)
+
+
+def _settings(run_id: UUID | None, audit_ids: tuple[int, int]) -> list[str]:
+    """The values that `PREPARE` sets, in its order."""
+    return [str(run_id or ""), *map(str, audit_ids)]
 
 
 def adbc_batches(
-    database: Database, sql: str, *, schema: pa.Schema, run_id: UUID | None = None
+    database: Database,
+    sql: str,
+    *,
+    schema: pa.Schema,
+    run_id: UUID | None = None,
+    audit_ids: tuple[int, int] = (0, 0),
 ) -> Iterator[pa.RecordBatch]:
     """What `sql` answers, streamed by the ADBC driver and cast to `schema`.
 
@@ -98,7 +133,7 @@ def adbc_batches(
         raise AdbcUnusable("The ADBC driver gets no connection.") from exc
     with closing(connection), closing(connection.cursor()) as cursor:
         try:
-            cursor.execute(PREPARE, [str(run_id or "")])
+            cursor.execute(PREPARE, _settings(run_id, audit_ids))
             cursor.execute(sql)
             for batch in cursor.fetch_record_batch():
                 yield pa.RecordBatch.from_arrays(
@@ -110,7 +145,12 @@ def adbc_batches(
 
 
 def psycopg_batches(
-    database: Database, sql: str, *, schema: pa.Schema, run_id: UUID | None = None
+    database: Database,
+    sql: str,
+    *,
+    schema: pa.Schema,
+    run_id: UUID | None = None,
+    audit_ids: tuple[int, int] = (0, 0),
 ) -> Iterator[pa.RecordBatch]:
     """What `sql` answers, streamed by psycopg in batches of `FALLBACK_ROWS`.
 
@@ -124,7 +164,7 @@ def psycopg_batches(
             psycopg.connect(database.conninfo(), autocommit=True) as connection,
             psycopg.RawCursor(connection) as cursor,
         ):
-            cursor.execute(PREPARE, [str(run_id or "")])
+            cursor.execute(PREPARE, _settings(run_id, audit_ids))
             rows: list[tuple[object, ...]] = []
             for row in cursor.stream(sql.encode(), size=size):
                 rows.append(row)

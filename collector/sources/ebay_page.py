@@ -16,6 +16,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from collector.errors import Blocked, PageNotUnderstood
 from collector.models import Seller
+from collector.names import normalize_name
 from collector.sources.ebay_feedback import read_seller
 from collector.sources.foreign_text import one_line, storable
 
@@ -119,11 +120,6 @@ class SearchPage:
 
     def _matching(self) -> Iterator[Seller]:
         return (c.seller for c in self.cards if c.seller is not None and c.match == "exact")
-
-
-def normalize_name(username: str) -> str:
-    """The form of a user name that is compared: stripped and case-folded."""
-    return username.strip().casefold()
 
 
 def parse_search_page(html: str) -> SearchPage:

@@ -6,7 +6,6 @@ is told in the result and not raised: the rest is done.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +14,11 @@ from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
-from collector.errors import UsageError
-from collector.sources.ebay import normalize_name
+from collector.store.naming import aliases_of, apply_name, check_note, locked, named, on_the_list
 from collector.store.sellers import Change, count, log_change
 
-LONGEST_NAME = 64
-LONGEST_NOTE = 2000
+# "edit" in ASCII. Not the counter's row: that is locked last, after the sellers.
+EDIT_LOCK = 0x65646974
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,15 @@ class Edit:
     told: dict[str, str] = field(default_factory=dict)
 
 
+def take_turn(conn: Connection) -> None:
+    """Wait until no other edit, undo or redo is going on. First in the transaction of each.
+
+    Edits are made by people and are few; one after the other, the latest one is always well
+    defined, and none finds a name taken from under it. Runs take no turn.
+    """
+    conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": EDIT_LOCK})
+
+
 def add(
     conn: Connection, names: Iterable[str], *, actor: str, note: str = "", source: str = "manual"
 ) -> Edit:
@@ -48,16 +55,18 @@ def add(
     Raises:
         UsageError: a name cannot be one.
     """
-    wanted = _named(names)
-    _check_note(note)
     told: dict[str, str] = {}
-    known = _locked(conn, wanted)
-    aliases = _aliases(conn, wanted)
+    wanted = named(names, told)
+    check_note(note)
+    take_turn(conn)
+    known = locked(conn, wanted)
+    aliases = aliases_of(conn, wanted)
     back: list[Row[Any]] = []
     fresh: list[str] = []
     for name, display in wanted.items():
         if name in aliases:
-            told[display] = f"is called {aliases[name].display_name} now"
+            gone = "" if aliases[name].removed_at is None else ", who was taken off the list"
+            told[display] = f"is called {aliases[name].display_name} now{gone}"
         elif name not in known:
             fresh.append(name)
         elif known[name].removed_at is None:
@@ -65,21 +74,31 @@ def add(
         else:
             back.append(known[name])
     changes = [
-        Change(row.id, "added", new_name=row.display_name)
+        Change(row.id, "added", new_name=row.display_name, new_note=note or None)
         for row in _insert(conn, [(n, wanted[n]) for n in fresh], note)
     ]
     # Somebody else was faster since the look.
     inserted = {change.new_name for change in changes}
     told |= {wanted[n]: "is on the list already" for n in fresh if wanted[n] not in inserted}
-    _update(conn, "removed_at = NULL", [row.id for row in back])
-    changes += [Change(row.id, "added", new_name=row.display_name) for row in back]
+    put_back(conn, [row.id for row in back], note=note or None)
+    changes += [
+        Change(
+            row.id,
+            "added",
+            new_name=row.display_name,
+            old_note=row.note if note else None,
+            new_note=note or None,
+        )
+        for row in back
+    ]
     return _log(conn, "add", changes, told, actor=actor, source=source)
 
 
 def remove(conn: Connection, names: Iterable[str], *, actor: str) -> Edit:
     """Take sellers off the list. Runs that see them again do not put them back."""
-    rows, told = _on_the_list(conn, names)
-    _update(conn, "removed_at = clock_timestamp()", [row.id for row in rows])
+    take_turn(conn)
+    rows, told = on_the_list(conn, names)
+    take_off(conn, [row.id for row in rows])
     changes = [Change(row.id, "removed", old_name=row.display_name) for row in rows]
     return _log(conn, "remove", changes, told, actor=actor)
 
@@ -92,11 +111,14 @@ def flag(
     Raises:
         UsageError: the note is too long.
     """
-    _check_note(note or "")
-    rows, told = _on_the_list(conn, names)
-    changed = [r for r in rows if r.flagged != flagged or (note is not None and r.note != note)]
+    check_note(note or "")
+    take_turn(conn)
+    rows, told = on_the_list(conn, names)
+    changed = []
     for row in rows:
-        if row not in changed:
+        if row.flagged != flagged or (note is not None and row.note != note):
+            changed.append(row)
+        else:
             told[row.display_name] = "is flagged already" if flagged else "is not flagged"
     conn.execute(
         text(
@@ -127,13 +149,14 @@ def rename(conn: Connection, name: str, new_name: str, *, actor: str) -> Edit:
     Raises:
         UsageError: the new name cannot be one.
     """
-    (new, display), *_ = _named([new_name]).items()
-    rows, told = _on_the_list(conn, [name])
+    (new, display), *_ = named([new_name]).items()
+    take_turn(conn)
+    rows, told = on_the_list(conn, [name])
     if not rows:
         return _log(conn, "edit", [], told, actor=actor)
     row = rows[0]
-    bearer = _locked(conn, {new: display}).get(new)
-    alias = _aliases(conn, {new: display}).get(new)
+    bearer = locked(conn, {new: display}).get(new)
+    alias = aliases_of(conn, {new: display}).get(new)
     if row.display_name == display:
         told[name] = "is called that already"
     elif bearer is not None and bearer.id != row.id:
@@ -145,87 +168,6 @@ def rename(conn: Connection, name: str, new_name: str, *, actor: str) -> Edit:
     apply_name(conn, row.id, old=row.normalized_name, new=new, display=display)
     change = Change(row.id, "renamed", old_name=row.display_name, new_name=display)
     return _log(conn, "edit", [change], told, actor=actor)
-
-
-def apply_name(conn: Connection, seller_id: int, *, old: str, new: str, display: str) -> None:
-    """Write a seller's new name and keep the old one as its alias."""
-    conn.execute(
-        text("DELETE FROM seller_aliases WHERE platform = 'ebay' AND normalized_name = :new"),
-        {"new": new},
-    )
-    conn.execute(
-        text("UPDATE sellers SET normalized_name = :new, display_name = :display WHERE id = :id"),
-        {"new": new, "display": display, "id": seller_id},
-    )
-    if old != new:
-        conn.execute(
-            text(
-                "INSERT INTO seller_aliases (platform, normalized_name, seller_id) "
-                "VALUES ('ebay', :old, :id)"
-            ),
-            {"old": old, "id": seller_id},
-        )
-
-
-def _named(names: Iterable[str]) -> dict[str, str]:
-    """Names as shown, by normalized name, in the order in which rows are locked."""
-    if isinstance(names, str):
-        names = [names]
-    found: dict[str, str] = {}
-    for name in names:
-        display = str(name).strip()
-        if not display:
-            continue
-        odd = any(unicodedata.category(c)[0] in "CZ" for c in display)
-        if odd or len(normalize_name(display)) > LONGEST_NAME:
-            raise UsageError(
-                f"{display[:80]!r} is no seller's name: it has 1 to {LONGEST_NAME} characters "
-                "and no blanks."
-            )
-        found.setdefault(normalize_name(display), display)
-    if not found:
-        raise UsageError("Give the name of a seller at least.")
-    return dict(sorted(found.items()))
-
-
-def _check_note(note: str) -> None:
-    if len(note) > LONGEST_NOTE or "\x00" in note:
-        raise UsageError(f"A note has at most {LONGEST_NOTE} characters.")
-
-
-def _locked(conn: Connection, names: dict[str, str]) -> dict[str, Row[Any]]:
-    rows = conn.execute(
-        text(
-            "SELECT id, normalized_name, display_name, flagged, note, removed_at FROM sellers "
-            "WHERE platform = 'ebay' AND normalized_name = ANY(:names) "
-            "ORDER BY normalized_name FOR UPDATE"
-        ).bindparams(bindparam("names", type_=ARRAY(Text))),
-        {"names": list(names)},
-    )
-    return {row.normalized_name: row for row in rows}
-
-
-def _aliases(conn: Connection, names: dict[str, str]) -> dict[str, Row[Any]]:
-    rows = conn.execute(
-        text(
-            "SELECT a.normalized_name, s.id, s.display_name, s.normalized_name AS bearer "
-            "FROM seller_aliases a JOIN sellers s ON s.id = a.seller_id "
-            "WHERE a.platform = 'ebay' AND a.normalized_name = ANY(:names)"
-        ).bindparams(bindparam("names", type_=ARRAY(Text))),
-        {"names": list(names)},
-    )
-    return {row.normalized_name: row for row in rows}
-
-
-def _on_the_list(conn: Connection, names: Iterable[str]) -> tuple[list[Row[Any]], dict[str, str]]:
-    wanted = _named(names)
-    aliases = _aliases(conn, wanted)
-    # A former name means its bearer.
-    meant = {aliases[n].bearer if n in aliases else n: d for n, d in wanted.items()}
-    known = _locked(conn, meant)
-    told = {d: "is not on the list" for n, d in meant.items() if n not in known}
-    told |= {meant[n]: "is not on the list" for n, r in known.items() if r.removed_at is not None}
-    return [row for row in known.values() if row.removed_at is None], told
 
 
 def _insert(conn: Connection, fresh: Sequence[tuple[str, str]], note: str) -> Sequence[Row[Any]]:
@@ -245,11 +187,23 @@ def _insert(conn: Connection, fresh: Sequence[tuple[str, str]], note: str) -> Se
     ).all()
 
 
-def _update(conn: Connection, assignment: str, ids: Sequence[int]) -> None:
+def put_back(conn: Connection, ids: Sequence[int], *, note: str | None = None) -> None:
+    """Put sellers on the list who were taken off it; a note replaces theirs."""
     conn.execute(
         text(
-            f"UPDATE sellers SET {assignment} WHERE id = ANY(:ids)"  # noqa: S608 - ours
-        ).bindparams(bindparam("ids", type_=ARRAY(BigInteger))),
+            "UPDATE sellers SET removed_at = NULL, note = coalesce(:note, note) "
+            "WHERE id = ANY(:ids)"
+        ).bindparams(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("note", type_=Text)),
+        {"ids": list(ids), "note": note},
+    )
+
+
+def take_off(conn: Connection, ids: Sequence[int]) -> None:
+    """Take sellers off the list."""
+    conn.execute(
+        text("UPDATE sellers SET removed_at = clock_timestamp() WHERE id = ANY(:ids)").bindparams(
+            bindparam("ids", type_=ARRAY(BigInteger))
+        ),
         {"ids": list(ids)},
     )
 

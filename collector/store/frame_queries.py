@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Frames only read; the session is told so. `$1` is the run's id, empty for every run.
+# Frames only read; the session is told so. `$1` is the run's id, empty for every
+# run; `$2` and `$3` are the audit entries that the queries of `as_of` are about.
 PREPARE = (
     "SELECT set_config('default_transaction_read_only', 'on', false), "
-    "set_config('collector.run_id', $1, false)"
+    "set_config('collector.run_id', $1, false), "
+    "set_config('collector.audit_id_before', $2, false), "
+    "set_config('collector.audit_id', $3, false)"
 )
 
 _THE_RUN = "current_setting('collector.run_id')::uuid"

@@ -21,10 +21,11 @@ from collector.words import ItemKind
 # The page of the first failure of each kind is kept; longer ones are cut.
 KEPT_PAGE_CHARACTERS = 3_000_000
 
+# Materialized: joined otherwise, the planner may run the locking query again for every row of the
+# table, and take more than the limit (seen with a nested loop).
 _CLAIM = text(
     """
-    UPDATE collection_items SET status = 'running', owner_id = :owner_id
-    WHERE id IN (
+    WITH next AS MATERIALIZED (
         SELECT id FROM collection_items
         WHERE run_id = :run_id AND status = 'pending'
           -- A process that lost the run without noticing must not take anything of it.
@@ -32,8 +33,10 @@ _CLAIM = text(
                       WHERE id = :run_id AND status = 'running' AND owner_id = :run_owner_id)
         ORDER BY priority, id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, run_id, kind, page, node_id, category, asin, title,
-              price_from_cents, price_to_cents, attempts, priority
+    UPDATE collection_items i SET status = 'running', owner_id = :owner_id
+    FROM next WHERE i.id = next.id
+    RETURNING i.id, i.run_id, i.kind, i.page, i.node_id, i.category, i.asin, i.title,
+              i.price_from_cents, i.price_to_cents, i.attempts, i.priority
     """
 )
 

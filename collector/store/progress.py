@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from collector.errors import UnknownRun
 from collector.progress import ErrorCount, RunProgress
 from collector.store.ownership import OWNER_IS_ALIVE
 from collector.words import PauseReason, RunStatus, Source
 
-_PROGRESS = text(
-    f"""
+_STANDING = f"""
     SELECT r.*,
         (SELECT count(*) FROM run_categories c WHERE c.run_id = r.id) AS categories,
         f.failed_items, f.lists_failed, f.products_failed,
@@ -25,9 +25,9 @@ _PROGRESS = text(
                count(DISTINCT asin) FILTER (WHERE kind = 'seller_search') AS products_failed
         FROM collection_items i WHERE i.run_id = r.id AND i.status = 'failed'
     ) f
-    WHERE r.id = :run_id
-    """  # noqa: S608 - constants of this package
-)
+"""  # noqa: S608 - constants of this package
+_ONE = text(f"{_STANDING} WHERE r.id = :run_id")
+_NEWEST = text(f"{_STANDING} ORDER BY r.created_at DESC, r.id DESC LIMIT :limit")
 
 
 def read(conn: Connection, run_id: UUID) -> RunProgress:
@@ -36,9 +36,18 @@ def read(conn: Connection, run_id: UUID) -> RunProgress:
     Raises:
         UnknownRun: there is none.
     """
-    row = conn.execute(_PROGRESS, {"run_id": run_id}).one_or_none()
+    row = conn.execute(_ONE, {"run_id": run_id}).one_or_none()
     if row is None:
         raise UnknownRun(f"No run has the id {run_id}: `collector runs` lists them.")
+    return _progress(row)
+
+
+def newest(conn: Connection, *, limit: int) -> list[RunProgress]:
+    """How the newest runs stand now, the newest first."""
+    return [_progress(row) for row in conn.execute(_NEWEST, {"limit": limit})]
+
+
+def _progress(row: Row[Any]) -> RunProgress:
     return RunProgress(
         run_id=row.id,
         name=row.name,

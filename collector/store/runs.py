@@ -183,7 +183,6 @@ def move(
         "status": to.value,
         "message": message[:1000],
         "pause_reason": reason.value if to is RunStatus.PAUSED and reason else None,
-        "command": None,
         "finished_at": text("clock_timestamp()") if to.is_final else None,
         "seller_count_snapshot": None,
         "snapshot_audit_id": None,
@@ -192,6 +191,8 @@ def move(
         values["started_at"] = text("clock_timestamp()")
         values["seller_count_before"] = _latest_snapshot(conn)
     if to.is_final:
+        # Only now: a cancel left while the run paused by itself is still to be carried out.
+        values["command"] = None
         # Locked last: no change of the list can commit between this count and this commit.
         counter = conn.execute(
             text("SELECT seller_count, last_audit_id FROM seller_counter FOR UPDATE")
@@ -242,7 +243,10 @@ def take_over(
     if budget is not None:
         set_budget(conn, run_id, budget)
     conn.execute(
-        update(collection_runs).where(collection_runs.c.id == run_id).values(owner_id=owner_id)
+        update(collection_runs)
+        .where(collection_runs.c.id == run_id)
+        # A command that a dead owner did not live to take was not for this one.
+        .values(owner_id=owner_id, command=None)
     )
     move(conn, run_id, RunStatus.RUNNING, owner_id=owner_id)
     recover(conn, run_id)
@@ -296,8 +300,10 @@ def set_budget(conn: Connection, run_id: UUID, budget: int) -> None:
     """Give a run another budget.
 
     Raises:
-        UsageError: it has spent more than that already.
+        UsageError: it has spent more than that already, or the budget is none.
     """
+    if budget < 1:
+        raise UsageError("A budget is at least one request.")
     changed = conn.execute(
         text("UPDATE collection_runs SET budget = :budget WHERE id = :id AND requests <= :budget"),
         {"id": run_id, "budget": budget},
@@ -345,8 +351,6 @@ def take_command(conn: Connection, run_id: UUID, *, owner_id: int) -> Command | 
         return None
     row = get(conn, run_id, lock=True)
     _check_owner(conn, row, owner_id)
-    conn.execute(
-        update(collection_runs).where(collection_runs.c.id == run_id).values(command=None)
-    )
+    conn.execute(update(collection_runs).where(collection_runs.c.id == run_id).values(command=None))
     command: Command = row.command
     return command

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import BigInteger, Integer, Numeric, Text
 
@@ -47,36 +47,59 @@ class Sighted:
 _UPSERT = text(
     """
     WITH named AS (
-        SELECT * FROM unnest(:names, :displays, :percents, :counts)
-            AS t(name, display, percent, feedback)
+        SELECT * FROM unnest(:names, :displays, :percents, :counts, :listings)
+            AS t(name, display, percent, feedback, listings)
     ), resolved AS (
         SELECT DISTINCT ON (coalesce(s.normalized_name, n.name))
-               coalesce(s.normalized_name, n.name) AS name, n.name AS page_name,
-               n.display, n.percent, n.feedback
+               coalesce(s.normalized_name, n.name) AS name, n.display, n.percent, n.feedback,
+               sum(n.listings) OVER (PARTITION BY coalesce(s.normalized_name, n.name)) AS listings
         FROM named n
         LEFT JOIN seller_aliases a ON a.platform = 'ebay' AND a.normalized_name = n.name
         LEFT JOIN sellers s ON s.id = a.seller_id
         ORDER BY coalesce(s.normalized_name, n.name), n.name
+    ), upserted AS (
+        INSERT INTO sellers (platform, normalized_name, display_name, feedback_percent,
+                             feedback_count, first_seen_at, last_seen_at, first_run_id, last_run_id)
+        SELECT 'ebay', name, display, percent, feedback, clock_timestamp(), clock_timestamp(),
+               :run_id, :run_id
+        FROM resolved ORDER BY name
+        ON CONFLICT (platform, normalized_name) DO UPDATE
+        SET last_seen_at = greatest(sellers.last_seen_at, excluded.last_seen_at),
+            feedback_percent = coalesce(excluded.feedback_percent, sellers.feedback_percent),
+            feedback_count = coalesce(excluded.feedback_count, sellers.feedback_count),
+            first_run_id = coalesce(sellers.first_run_id, excluded.first_run_id),
+            last_run_id = excluded.last_run_id
+        RETURNING id, normalized_name, display_name, removed_at, (xmax = 0) AS added
     )
-    INSERT INTO sellers (platform, normalized_name, display_name, feedback_percent,
-                         feedback_count, first_seen_at, last_seen_at, first_run_id, last_run_id)
-    SELECT 'ebay', name, display, percent, feedback, clock_timestamp(), clock_timestamp(),
-           :run_id, :run_id
-    FROM resolved ORDER BY name
-    ON CONFLICT (platform, normalized_name) DO UPDATE
-    SET last_seen_at = greatest(sellers.last_seen_at, excluded.last_seen_at),
-        feedback_percent = coalesce(excluded.feedback_percent, sellers.feedback_percent),
-        feedback_count = coalesce(excluded.feedback_count, sellers.feedback_count),
-        first_run_id = coalesce(sellers.first_run_id, excluded.first_run_id),
-        last_run_id = excluded.last_run_id
-    RETURNING id, normalized_name, display_name, (xmax = 0) AS added
+    SELECT u.*, r.listings FROM upserted u JOIN resolved r ON r.name = u.normalized_name
     """
 ).bindparams(
     bindparam("names", type_=ARRAY(Text)),
     bindparam("displays", type_=ARRAY(Text)),
     bindparam("percents", type_=ARRAY(Numeric)),
     bindparam("counts", type_=ARRAY(BigInteger)),
+    bindparam("listings", type_=ARRAY(Integer)),
 )
+
+# Whoever waited for a rename to commit has inserted the name that was just given up.
+_GIVEN_UP = text(
+    """
+    DELETE FROM sellers s USING seller_aliases a
+    WHERE s.id = ANY(:ids) AND a.platform = s.platform AND a.normalized_name = s.normalized_name
+    RETURNING s.id, s.normalized_name
+    """
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+# Only an undo took them off: nobody said that they do not belong on the list.
+_PUT_BACK = text(
+    """
+    UPDATE sellers SET removed_at = NULL
+    WHERE id = ANY(:ids) AND removed_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM seller_audit_changes c JOIN seller_audit_log l ON l.id = c.audit_id
+        WHERE c.seller_id = sellers.id AND c.change = 'removed' AND l.action <> 'undo')
+    RETURNING id
+    """
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 _SEEN_BY_RUN = text(
     """
@@ -123,18 +146,10 @@ def sight(
     """
     if not sellers:
         return Sighted(0, 0, (), None, None), []
-    names = sorted(sellers)
-    rows = conn.execute(
-        _UPSERT,
-        {
-            "run_id": run_id,
-            "names": names,
-            "displays": [sellers[n].username for n in names],
-            "percents": [sellers[n].feedback_percent for n in names],
-            "counts": [sellers[n].feedback_count for n in names],
-        },
-    ).all()
-    added = [row for row in rows if row.added]
+    rows = _upserted(conn, run_id, sellers, listings)
+    gone = [row.id for row in rows if row.removed_at is not None]
+    back = set(conn.execute(_PUT_BACK, {"ids": gone}).scalars()) if gone else set()
+    added = [row for row in rows if row.added or row.id in back]
     new_to_run = conn.execute(
         _SEEN_BY_RUN,
         {"run_id": run_id, "ids": [r.id for r in rows], "added": [r.id for r in added]},
@@ -145,11 +160,40 @@ def sight(
             "run_id": run_id,
             "asin": asin,
             "ids": [r.id for r in rows],
-            "listings": [listings.get(r.normalized_name, 1) for r in rows],
+            "listings": [r.listings for r in rows],
         },
     )
     sighted = Sighted(len(rows), new_to_run, tuple(r.display_name for r in added), None, None)
     return sighted, [Change(r.id, "added", new_name=r.display_name) for r in added]
+
+
+def _upserted(
+    conn: Connection, run_id: UUID, sellers: Mapping[str, Seller], listings: Mapping[str, int]
+) -> list[Row[Any]]:
+    """The rows of these sellers, by normalized name, brought up to date or added."""
+    names = sorted(sellers)
+    rows = conn.execute(
+        _UPSERT,
+        {
+            "run_id": run_id,
+            "names": names,
+            "displays": [sellers[n].username for n in names],
+            "percents": [sellers[n].feedback_percent for n in names],
+            "counts": [sellers[n].feedback_count for n in names],
+            "listings": [listings.get(n, 1) for n in names],
+        },
+    ).all()
+    fresh = [row.id for row in rows if row.added]
+    given_up = conn.execute(_GIVEN_UP, {"ids": fresh}).all() if fresh else []
+    if not given_up:
+        return list(rows)
+    gone = {row.id for row in given_up}
+    again = {row.normalized_name: sellers[row.normalized_name] for row in given_up}
+    found = {row.id: row for row in _upserted(conn, run_id, again, listings)}
+    # A bearer who is on the page under both names counts once.
+    return [row for row in rows if row.id not in gone and row.id not in found] + list(
+        found.values()
+    )
 
 
 _CHANGES = text(

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Boolean, Text
 
 from collector.errors import UsageError
-from collector.sources.ebay import normalize_name
-from collector.store.edits import Edit, apply_name
-from collector.store.sellers import Change, count, log_change
+from collector.names import normalize_name
+from collector.store.edits import Edit, put_back, take_off, take_turn
+from collector.store.naming import apply_name
+from collector.store.sellers import Change, log_change
 
-# "undo" in ASCII. Not the counter's row: that is locked last, after the sellers.
-UNDO_LOCK = 0x756E646F
+_IS_EDIT = "source IN ('manual', 'import') AND action NOT IN ('undo', 'redo')"
 
-# An entry stands undone when the latest undo or redo about it is an undo.
-_STATE = """
-    (SELECT u.action FROM seller_audit_log u WHERE u.undoes_id = l.id
-     ORDER BY u.id DESC LIMIT 1)
-"""
+# An entry stands undone when the latest undo or redo about it is an undo. All of them are read
+# at once: asked entry by entry, a long log would be read once for each of its edits.
 _LAST_DONE = text(
     f"""
-    SELECT l.id FROM seller_audit_log l
-    WHERE l.source IN ('manual', 'import') AND l.action IN ('add', 'edit', 'remove', 'flag', 'unflag')
-      AND coalesce({_STATE}, 'redo') = 'redo'
+    WITH turned AS (
+        SELECT DISTINCT ON (undoes_id) undoes_id, action FROM seller_audit_log
+        WHERE undoes_id IS NOT NULL ORDER BY undoes_id, id DESC
+    )
+    SELECT l.id FROM seller_audit_log l LEFT JOIN turned t ON t.undoes_id = l.id
+    WHERE {_IS_EDIT.replace("source", "l.source").replace("action", "l.action")}
+      AND t.action IS DISTINCT FROM 'undo'
     ORDER BY l.id DESC LIMIT 1
-    """  # noqa: S608, E501 - a constant of this module
+    """  # noqa: S608 - a constant of this module
 )
 # As everywhere, an edit after an undo means that what was undone shall stay undone.
 _LAST_UNDONE = text(
     f"""
-    SELECT l.id FROM seller_audit_log l
-    WHERE l.source IN ('manual', 'import') AND {_STATE} = 'undo'
-      AND NOT EXISTS (
-        SELECT FROM seller_audit_log e
-        WHERE e.source IN ('manual', 'import') AND e.action NOT IN ('undo', 'redo')
-          AND e.id > (SELECT max(u.id) FROM seller_audit_log u WHERE u.undoes_id = l.id))
-    ORDER BY (SELECT max(u.id) FROM seller_audit_log u WHERE u.undoes_id = l.id) DESC LIMIT 1
+    WITH turned AS (
+        SELECT DISTINCT ON (undoes_id) undoes_id, id, action FROM seller_audit_log
+        WHERE undoes_id IS NOT NULL AND id > (
+            SELECT coalesce(max(id), 0) FROM seller_audit_log WHERE {_IS_EDIT})
+        ORDER BY undoes_id, id DESC
+    )
+    SELECT undoes_id FROM turned WHERE action = 'undo' ORDER BY id DESC LIMIT 1
     """  # noqa: S608 - a constant of this module
 )
 _OPPOSITE = {
@@ -68,8 +72,7 @@ def redo(conn: Connection, *, actor: str) -> Edit:
 
 
 def _turn(conn: Connection, which: Any, action: str, *, actor: str) -> Edit:
-    # Two people who undo at once must not undo the same edit twice.
-    conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UNDO_LOCK})
+    take_turn(conn)
     audit_id = conn.execute(which).scalar_one_or_none()
     if audit_id is None:
         verb = "undo" if action == "undo" else "do again"
@@ -82,57 +85,100 @@ def _turn(conn: Connection, which: Any, action: str, *, actor: str) -> Edit:
         ),
         {"id": audit_id},
     ).all()
+    backwards = action == "undo"
     told: dict[str, str] = {}
-    changes = [c for row in rows if (c := _apply(conn, row, action == "undo", told)) is not None]
+    changes: list[Change] = []
+    # An entry's changes are of one kind, but for flags, where some may be of notes alone.
+    for kind in sorted({_OPPOSITE[row.change] if backwards else row.change for row in rows}):
+        same = [r for r in rows if (_OPPOSITE[r.change] if backwards else r.change) == kind]
+        match kind:
+            case "added" | "removed":
+                changes += _move(conn, same, kind, backwards, told)
+            case "renamed":
+                changes += [c for r in same if (c := _rename(conn, r, backwards, told))]
+            case _:
+                changes += _mark(conn, same, kind, backwards)
     entry_id, seller_count = log_change(
         conn, action=action, source="manual", actor=actor, changes=changes, undoes_id=audit_id
     )
-    return Edit(len(changes), seller_count or count(conn), entry_id, told)
+    return Edit(len(changes), seller_count, entry_id, told)
 
 
-def _apply(conn: Connection, row: Row[Any], backwards: bool, told: dict[str, str]) -> Change | None:
-    """Make one change, or its opposite, where the seller is still as that change left it."""
-    kind = _OPPOSITE[row.change] if backwards else row.change
-    match kind:
-        case "added" | "removed":
-            if (row.removed_at is None) is (kind == "added"):
-                told[row.display_name] = "is as it should be already"
-                return None
-            gone = "clock_timestamp()" if kind == "removed" else "NULL"
-            conn.execute(
-                text(f"UPDATE sellers SET removed_at = {gone} WHERE id = :id"),  # noqa: S608
-                {"id": row.seller_id},
-            )
-            name = row.display_name
-            return Change(
-                row.seller_id,
-                kind,
-                old_name=name if kind == "removed" else None,
-                new_name=name if kind == "added" else None,
-            )
-        case "renamed":
-            return _rename(conn, row, backwards, told)
-        case _:
-            note = row.old_note if backwards else row.new_note
-            flagged = row.flagged if kind == "edited" else kind == "flagged"
-            conn.execute(
-                text("UPDATE sellers SET flagged = :flagged, note = :note WHERE id = :id"),
-                {"flagged": flagged, "note": note or "", "id": row.seller_id},
-            )
-            return Change(
-                row.seller_id,
-                kind,
-                old_name=row.display_name,
-                new_name=row.display_name,
-                old_note=row.note,
-                new_note=note or "",
-            )
+def _move(
+    conn: Connection, rows: Sequence[Row[Any]], kind: str, backwards: bool, told: dict[str, str]
+) -> list[Change]:
+    """Put sellers on the list or take them off it, where they are not there already."""
+    moved = []
+    for row in rows:
+        if (row.removed_at is None) is (kind == "added"):
+            told[row.display_name] = "is as it should be already"
+        else:
+            moved.append(row)
+    (put_back if kind == "added" else take_off)(conn, [row.seller_id for row in moved])
+    # Putting a seller back may have given it another note.
+    noted = {row.seller_id: note for row in moved if (note := _note(row, backwards)) is not None}
+    _write_notes(conn, noted)
+    return [
+        Change(
+            row.seller_id,
+            kind,
+            old_name=row.display_name if kind == "removed" else None,
+            new_name=row.display_name if kind == "added" else None,
+            old_note=row.note if row.seller_id in noted else None,
+            new_note=noted.get(row.seller_id),
+        )
+        for row in moved
+    ]
+
+
+def _mark(conn: Connection, rows: Sequence[Row[Any]], kind: str, backwards: bool) -> list[Change]:
+    """Set flags and notes as they were, or as they were made."""
+    if kind != "edited":
+        conn.execute(
+            text("UPDATE sellers SET flagged = :flagged WHERE id = ANY(:ids)").bindparams(
+                bindparam("flagged", type_=Boolean), bindparam("ids", type_=ARRAY(BigInteger))
+            ),
+            {"flagged": kind == "flagged", "ids": [row.seller_id for row in rows]},
+        )
+    noted = {row.seller_id: _note(row, backwards) or "" for row in rows}
+    _write_notes(conn, noted)
+    return [
+        Change(
+            row.seller_id,
+            kind,
+            old_name=row.display_name,
+            new_name=row.display_name,
+            old_note=row.note,
+            new_note=noted[row.seller_id],
+        )
+        for row in rows
+    ]
+
+
+def _note(row: Row[Any], backwards: bool) -> str | None:
+    note: str | None = row.old_note if backwards else row.new_note
+    return note
+
+
+def _write_notes(conn: Connection, noted: dict[int, str]) -> None:
+    conn.execute(
+        text(
+            "UPDATE sellers SET note = t.note FROM unnest(:ids, :notes) AS t(id, note) "
+            "WHERE sellers.id = t.id"
+        ).bindparams(
+            bindparam("ids", type_=ARRAY(BigInteger)), bindparam("notes", type_=ARRAY(Text))
+        ),
+        {"ids": list(noted), "notes": list(noted.values())},
+    )
 
 
 def _rename(
     conn: Connection, row: Row[Any], backwards: bool, told: dict[str, str]
 ) -> Change | None:
-    wanted = row.old_name if backwards else row.new_name
+    left, wanted = (row.old_name, row.new_name)[:: -1 if backwards else 1]
+    if row.display_name != left:
+        told[row.display_name] = f"is not called {left} any more"
+        return None
     name = normalize_name(wanted)
     taken = conn.execute(
         text(
@@ -144,5 +190,30 @@ def _rename(
     if taken is not None:
         told[row.display_name] = f"cannot be called {wanted}: another seller is"
         return None
-    apply_name(conn, row.seller_id, old=row.normalized_name, new=name, display=wanted)
+    apply_name(
+        conn,
+        row.seller_id,
+        old=row.normalized_name,
+        new=name,
+        display=wanted,
+        # A name that was given by mistake is nobody's: the next to be seen under it is new.
+        keep_old=not backwards or row.normalized_name in _former_names(conn, row),
+    )
     return Change(row.seller_id, "renamed", old_name=row.display_name, new_name=wanted)
+
+
+def _former_names(conn: Connection, row: Row[Any]) -> set[str]:
+    """The normalized names that a seller had given up before an edit, by edits that stand."""
+    found = conn.execute(
+        text(
+            """
+            SELECT c.old_name FROM seller_audit_changes c JOIN seller_audit_log l ON l.id = c.audit_id
+            WHERE c.seller_id = :seller_id AND c.audit_id < :audit_id AND c.change = 'renamed'
+              AND l.source IN ('manual', 'import') AND l.action NOT IN ('undo', 'redo') AND (
+                SELECT u.action FROM seller_audit_log u WHERE u.undoes_id = l.id
+                ORDER BY u.id DESC LIMIT 1) IS DISTINCT FROM 'undo'
+            """  # noqa: E501 - a constant of this module
+        ),
+        {"seller_id": row.seller_id, "audit_id": row.audit_id},
+    )
+    return {normalize_name(name) for name in found.scalars()}

@@ -1,0 +1,5 @@
+"""`python -m collector.cli`: the same as `collector`."""
+
+from collector.cli import main
+
+main()

@@ -1,0 +1,8 @@
+"""The panel: what people look at while a run goes on. Alone in importing ipywidgets and anywidget.
+
+It is given streams, values and callbacks, and knows neither the collection service nor the store.
+"""
+
+from collector.panel.live import LivePanel, RunControls, RunFeed
+
+__all__ = ["LivePanel", "RunControls", "RunFeed"]

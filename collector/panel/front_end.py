@@ -1,0 +1,52 @@
+"""What a live panel is given (a feed and controls), and its half in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+import anywidget
+import traitlets
+
+from collector.activity import Subscription
+from collector.panel.static_picture import stylesheet
+from collector.progress import RunProgress
+
+
+class RunFeed(Protocol):
+    """What a panel is given to show."""
+
+    id: UUID
+    short_id: str
+
+    def progress(self) -> RunProgress:
+        """How the run stands; cheap, never does I/O."""
+
+    def subscribe(self, after: int | None = None) -> Subscription:
+        """Begin to receive the run's activity entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunControls:
+    """What the buttons call: thread-safe, returns at once, may raise `CollectorError`."""
+
+    pause: Callable[[], None]
+    resume: Callable[[], None]
+    cancel: Callable[[], None]
+    retry: Callable[[], None]
+
+
+class PanelWidget(anywidget.AnyWidget):
+    """The panel's half in the browser. `LivePanel` owns it and alone changes it."""
+
+    _esm = "".join(
+        Path(__file__).with_name(name).read_text(encoding="utf-8")
+        for name in ("feed.js", "panel.js")
+    )
+    _css = stylesheet()
+    look = traitlets.Dict().tag(sync=True)
+    view = traitlets.Dict().tag(sync=True)
+    entries: traitlets.List[Any] = traitlets.List().tag(sync=True)

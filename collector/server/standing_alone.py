@@ -1,0 +1,102 @@
+"""A Jupyter Server that serves runs and nothing else: no kernels, no files, no terminals."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable
+
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from tornado.netutil import bind_sockets
+from traitlets.config import Config
+
+from collector.errors import UsageError
+from collector.server.extension import CollectorServer
+
+TOKEN_VARIABLE = "JUPYTER_TOKEN"  # noqa: S105 - the name of a variable
+
+
+class NoFiles(AsyncLargeFileManager):
+    """Serves no file of the folder that it was started in."""
+
+    def get_extra_handlers(self) -> list[tuple[object, ...]]:
+        """None: not /files either."""
+        return []
+
+
+class RunsOnlyServer(ServerApp):
+    """Jupyter Server with its logins and without its services."""
+
+    default_services = ("auth",)  # type: ignore[assignment]
+
+    def init_server_extensions(self) -> None:
+        """Load the collector's, whatever else is enabled in this environment."""
+        self.jpserver_extensions = {"collector": True}
+        super().init_server_extensions()
+
+
+class StandaloneServer(CollectorServer):
+    """The extension, launched by itself."""
+
+    serverapp_class = RunsOnlyServer
+
+
+def serve(*, ip: str, port: int, announce: Callable[[str, str | None], None]) -> None:
+    """Serve until Ctrl-C.
+
+    Args:
+        ip: the address to listen on.
+        port: 0 takes a free one.
+        announce: is told the address, and the token unless the environment gave it.
+
+    Raises:
+        UsageError: nothing can listen there.
+    """
+    _check(ip, port)
+    given = os.environ.get(TOKEN_VARIABLE)
+    token = given or secrets.token_hex(24)
+    config = Config()
+    config.ServerApp = {
+        "ip": ip,
+        "port": port,
+        "port_retries": 0,
+        "contents_manager_class": NoFiles,
+        "open_browser": False,
+        "no_browser_open_file": True,
+        "answer_yes": True,
+        "allow_root": True,
+        "allow_unauthenticated_access": False,
+        "log_level": "WARN",
+    }
+    config.IdentityProvider.token = token
+    server = StandaloneServer.initialize_server(argv=[], config=config)  # type: ignore[no-untyped-call]
+    shown = f"[{server.ip}]" if ":" in server.ip else server.ip
+    scheme = "https" if server.certfile else "http"
+    address = f"{scheme}://{shown}:{server.port}{server.base_url}collector/runs"
+    announce(address, None if given else token)
+    server.start()
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether only this machine reaches that address."""
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return ip == "localhost"
+
+
+def _check(ip: str, port: int) -> None:
+    """Try the address: Jupyter would end the process with a line of its own."""
+    try:
+        sockets = bind_sockets(port, ip)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            reason = f"Port {port} is taken: choose another one, or 0 for any free one."
+        else:
+            reason = f"Nothing can listen on {ip}, port {port} ({exc.strerror}): choose another."
+        raise UsageError(reason) from exc
+    for sock in sockets:
+        sock.close()
