@@ -13,8 +13,10 @@ run: .venv/.installed  ## a whole run in the terminal: PostgreSQL, the sandbox w
 	@code=0; $(BIN)/collector run --report reports/ $(RUN_FLAGS) || code=$$?; \
 	echo; echo 'Open the workbench in JupyterLab:  make lab'; exit $$code
 
+# Two at once, but for a browser, a JupyterLab and a kernel: they need the machine to themselves.
 test: .venv/.installed-test  ## all tests, against a real PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_FLAGS)
+	@code=0; $(BIN)/python -m pytest -n 2 -m 'not browser' $(PYTEST_FLAGS) || code=$$?; \
+	$(BIN)/python -m pytest -m browser $(PYTEST_FLAGS) || code=$$?; exit $$code
 
 lab: .venv/.installed  ## JupyterLab, opened on the first notebook
 	@$(BIN)/collector lab $(LAB_FLAGS)

@@ -167,6 +167,18 @@ class CollectionService:
             UsageError: the budget is smaller than what was spent, or spent already.
         """
 
+        await self.allow_resume(run_id, budget=budget)
+        return await self.command(run_id, "resume")
+
+    async def allow_resume(self, run_id: UUID, *, budget: int | None = None) -> None:
+        """Check that a run can go on, and give it another budget where one is given.
+
+        Raises:
+            UnknownRun: there is no such run.
+            IllegalMove: it has ended.
+            UsageError: the budget is smaller than what was spent, or spent already.
+        """
+
         def check(conn: Connection) -> None:
             row = runs.get(conn, run_id)
             _check_allowed(RunStatus(row.status), "resume")
@@ -179,7 +191,6 @@ class CollectionService:
                 )
 
         await self._transactions().run(check)
-        return await self.command(run_id, "resume")
 
     async def cancel(self, run_id: UUID) -> None:
         """Cancel a run, whoever works on it. What was found is kept.

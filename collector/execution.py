@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.activity import ActivityStream
@@ -16,6 +17,7 @@ from collector.database import Database
 from collector.errors import CollectorError, DatabaseError, OwnershipLost
 from collector.models import ActivityEntry, RunOptions
 from collector.progress import RunProgress
+from collector.refusals import explain
 from collector.runner import ParallelCollectionRunner, RunEnd
 from collector.sources.oxylabs import OxylabsClient
 from collector.store import activity_log, progress, runs
@@ -69,6 +71,8 @@ class RunExecution:
         self._turn = asyncio.Lock()
         self._rests = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
+        self._early: Callable[[], None] | None = None
+        self._moves = 0
 
     def progress(self) -> RunProgress | None:
         """How the run stands; None until it has been taken over."""
@@ -125,6 +129,10 @@ class RunExecution:
             except asyncio.CancelledError:
                 await asyncio.shield(self._leave("Left by the process that worked on it."))
                 raise
+            except DBAPIError as exc:
+                told = explain(exc, self._database)
+                await self._give_up(told)
+                raise told from exc
             except Exception as exc:
                 await self._give_up(exc)
                 raise
@@ -168,6 +176,8 @@ class RunExecution:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                if self._early is not None:
+                    self._early()
                 watching = [
                     group.create_task(self._watch_commands(), name="commands"),
                     group.create_task(self._refresh_often(), name="progress"),
@@ -190,18 +200,27 @@ class RunExecution:
 
     def pause(self) -> None:
         """Begin no new request; what is in flight finishes and is kept."""
-        if self._runner is not None and not self._runner.paused:
+        if self._runner is None:
+            self._early = self._early or self.pause
+        elif not self._runner.paused:
             self._runner.pause(PauseReason.OPERATOR)
             self._spawn(self._keep_pause(PauseReason.OPERATOR, ""))
 
     def resume(self, *, budget: int | None = None) -> None:
         """Go on after a pause, with another budget where one is given."""
+        if self._early == self.pause:
+            self._early = None
+        # Whoever waits from now on waits for what comes, not for the pause that this ends.
+        self._clear_rests()
         self._spawn(self._keep_resume(budget))
 
     def cancel(self) -> None:
         """End the run; what is in flight finishes and is kept."""
-        if self._runner is not None:
+        if self._runner is None:
+            self._early = self.cancel
+        else:
             self._runner.cancel()
+            self._clear_rests()
 
     def stop(self) -> None:
         """Leave the run so that it can be resumed, here or elsewhere."""
@@ -216,6 +235,10 @@ class RunExecution:
             await self._runner.wait_until_idle()
             await self._refresh()
         return self.progress()
+
+    def _clear_rests(self) -> None:
+        if self._group is not None:
+            self._rests.clear()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a command beside the workers; where it dies, the run says so."""
@@ -248,6 +271,7 @@ class RunExecution:
                 raise
             except CollectorError as error:
                 self._tell(Action.ERROR, str(error))
+                self._rests.set()
                 return
             self._rests.clear()
             self._tell(Action.RESUMED, "Resumed by the operator.")
@@ -309,6 +333,7 @@ class RunExecution:
             return progress.read(conn, self.run_id)
 
         shown = await self._transactions.run(move)
+        self._moves += 1
         if self._tracker is not None:
             self._tracker.rebase(shown)
 
@@ -339,8 +364,11 @@ class RunExecution:
 
     async def _refresh(self) -> None:
         if self._tracker is not None:
+            moves = self._moves
             shown = await self._transactions.run(lambda c: progress.read(c, self.run_id))
-            self._tracker.rebase(shown)
+            # Read before a move that is known by now, it would turn the status back.
+            if moves == self._moves:
+                self._tracker.rebase(shown)
 
     async def _refresh_often(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -16,9 +17,12 @@ from collector.progress import RunProgress
 from collector.store import activity_log, progress, runs
 from collector.tracker import Tracker
 from collector.transactions import Transactions
+from collector.words import RunStatus
 
 LOOK_EVERY_S = 0.4
 READ_ENTRIES = 1000
+# By then an owner that lives has carried out what it was told.
+CHANGE_WITHIN_S = 3.0
 
 
 class Follower:
@@ -44,6 +48,7 @@ class Follower:
         self._stream = stream
         self._background = background
         self._after = 0
+        self._expecting_until = 0.0
         self._tracker: Tracker
         self._task: asyncio.Task[None] | None = None
 
@@ -61,11 +66,16 @@ class Follower:
 
         self._background.call(cancel())
 
+    def expect_change(self) -> None:
+        """A command is on its way to the owner: what is known now is not where the run rests."""
+        self._expecting_until = time.monotonic() + CHANGE_WITHIN_S
+
     async def rest(self) -> RunProgress:
         """Wait, on the background loop, until the run is paused or has ended."""
         while True:
             shown = self.progress()
-            if shown.status.is_final or (shown.pause_reason is not None) or shown.interrupted:
+            rests = shown.status.is_final or shown.pause_reason is not None or shown.interrupted
+            if rests and time.monotonic() > self._expecting_until:
                 return shown
             if self._task is None or self._task.done():
                 raise DatabaseError("The run is not watched any more: attach to it again.")
@@ -126,6 +136,8 @@ class Follower:
             self._tracker.apply(entry)
             self._after = entry.id
         self._tracker.rebase(shown)
+        if shown.status.is_final or (shown.status is RunStatus.RUNNING and not shown.interrupted):
+            self._expecting_until = 0.0
         if shown.status.is_final and not entries:
             self._stream.end(shown.status)
             return True

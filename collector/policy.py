@@ -17,6 +17,7 @@ from collector.errors import (
     Refused,
     Throttled,
     TimedOut,
+    Unreachable,
     UpstreamError,
 )
 from collector.words import PauseReason
@@ -86,6 +87,17 @@ def decide(error: Exception, *, attempt: int, throttled: int, jitter: float) -> 
             # Not the upstream's doing: a fault of ours or of the database. Trying on would
             # spend requests whose answers cannot be kept.
             return Decision(Step.ABORT)
+
+
+def speaks_of_the_target(error: UpstreamError) -> bool:
+    """Whether a failure counts against the success rate at the target, by which we are limited.
+
+    What was refused or throttled was no job, and what never arrived nobody counted: a network
+    that was away for a while is no reason to crawl afterwards.
+    """
+    if isinstance(error, Refused | Throttled):
+        return False
+    return error.billed or not isinstance(error, Unreachable)
 
 
 def _costs(error: UpstreamError) -> bool:

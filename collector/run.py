@@ -115,7 +115,13 @@ class Run:
             IllegalMove: the run has ended.
             UsageError: the budget is spent, or smaller than what was spent.
         """
-        if not self._background.call(self._service.resume(self.id, budget=budget)):
+        execution = self._own()
+        if execution is not None:
+            self._background.call(self._service.allow_resume(self.id, budget=budget))
+            self._call_soon(execution.resume)
+        elif self._background.call(self._service.resume(self.id, budget=budget)):
+            self._follower.expect_change()
+        else:
             self._work_here()
 
     def cancel(self) -> None:
@@ -127,6 +133,7 @@ class Run:
         execution = self._own()
         if execution is None:
             self._background.call(self._service.cancel(self.id))
+            self._follower.expect_change()
         else:
             self._refuse_if_ended()
             self._call_soon(execution.cancel)

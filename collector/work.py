@@ -19,7 +19,7 @@ from collector.entries import (
 )
 from collector.errors import BudgetExhausted, PageNotUnderstood, Refused, UpstreamError
 from collector.models import ActivityEntry, Item, ProductPage, RunOptions, Settled
-from collector.policy import Decision, Step, interval_s
+from collector.policy import Decision, Step, interval_s, speaks_of_the_target
 from collector.pressure import PressureGauge
 from collector.settling import book_failure, settle_list, settle_search
 from collector.sources import amazon, ebay
@@ -120,7 +120,8 @@ class RunWork:
             answer = await self._client.fetch(payload)
             page = await self._read(item, answer)
         except UpstreamError as error:
-            self._gauge.count(succeeded=False)
+            if speaks_of_the_target(error):
+                self._gauge.count(succeeded=False)
             failed = error
             await _to_the_end(
                 self._transactions.run(
@@ -241,4 +242,7 @@ async def _to_the_end(coroutine: Coroutine[Any, Any, None]) -> None:
         await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        if not task.cancelled():
+            # Looked at, for asyncio complains otherwise: whoever cancelled has its own fault.
+            task.exception()
         raise

@@ -13,11 +13,11 @@ from collector import catalogue as catalogues
 from collector.background import BackgroundLoop
 from collector.collection import CollectionService
 from collector.database import Database, open_database
-from collector.editing import SellerEditing
 from collector.models import Category, RunOptions
 from collector.reading import FrameReading
 from collector.run import Run
 from collector.settings import Settings
+from collector.showing import PanelShowing
 from collector.store import presets
 from collector.upstream import Upstream
 from collector.words import Source
@@ -25,7 +25,7 @@ from collector.words import Source
 __all__ = ["Run", "Workbench"]
 
 
-class Workbench(FrameReading, SellerEditing):
+class Workbench(FrameReading, PanelShowing):
     """Runs, sellers, frames and reports over one database. Open it with `Workbench.open()`.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -169,6 +170,10 @@ def own_environment(home: Path, **variables: str) -> dict[str, str]:
     config.mkdir(parents=True, exist_ok=True)
     # As the package's installation puts it beside Jupyter's own.
     shutil.copy(REPOSITORY / "jupyter-config" / "collector.json", config)
+    # Others of this environment only take time to start.
+    others = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook_shim")
+    off = {"ServerApp": {"jpserver_extensions": dict.fromkeys(others, False)}}
+    (config / "others.json").write_text(json.dumps(off))
     folders = {
         "JUPYTER_CONFIG_DIR": home / "config",
         "JUPYTER_DATA_DIR": home / "data",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -42,35 +43,26 @@ def add_to(app: typer.Typer) -> None:
 def runs(as_json: JsonOption = False, source: SourceOption = None) -> None:
     """List the runs, newest first."""
     with workbench(source) as bench:
-        frame = bench.runs()
+        listed = json.loads(bench.runs().to_json(orient="records", date_format="iso"))
         mark = bench.source.value
     if as_json:
-        print(json.dumps(json.loads(frame.to_json(orient="records", date_format="iso"))))
+        print(json.dumps(listed))
         return
-    if frame.empty:
+    if not listed:
         print(f"No runs yet ({mark}). Start one: collector run")
         return
-    rows = [_run_row(row) for row in frame.to_dict("records")]
+    rows = [[_cell(column, run[column]) for column in _RUN_COLUMNS] for run in listed]
     _print_table(list(_RUN_COLUMNS.values()), rows, gives_way=1, numbers_from=4)
 
 
-def _run_row(row: dict[Any, Any]) -> list[str]:
-    import pandas as pd
-
-    cells = []
-    for column in _RUN_COLUMNS:
-        value = row[column]
-        if column == "run_id":
-            cells.append(str(value)[:8])
-        elif value is None or pd.isna(value):
-            cells.append("")
-        elif column == "created_at":
-            cells.append(value.to_pydatetime().astimezone().strftime("%Y-%m-%d %H:%M"))
-        elif isinstance(value, int):
-            cells.append(f"{value:,}")
-        else:
-            cells.append(str(value))
-    return cells
+def _cell(column: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if column == "run_id":
+        return str(value)[:8]
+    if column == "created_at":
+        return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def categories(

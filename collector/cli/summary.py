@@ -71,7 +71,7 @@ def print_summary(
         ("status", f"{progress.status.value}{sandbox}"),
         ("new sellers", f"{progress.sellers_new:,}"),
         *((words, "" if is_first else f"{found.get(of, 0):,}") for words, of in _DELTA),
-        ("not searched for", f"{out_of_scope:,}" if out_of_scope else ""),
+        ("out of scope", f"{out_of_scope:,}" if out_of_scope else ""),
         ("sellers on the list", f"{on_the_list:,}{_moved(progress, on_the_list)}"),
         ("best-seller lists", _of(progress.lists_done, progress.lists_total)),
         ("products searched", _of(progress.products_searched, progress.products_total)),

@@ -3,6 +3,16 @@
 It is given streams, values and callbacks, and knows neither the collection service nor the store.
 """
 
+from collector.panel.launcher import Launcher
+from collector.panel.launching import Estimate, LaunchChoice, Presets
 from collector.panel.live import LivePanel, RunControls, RunFeed
 
-__all__ = ["LivePanel", "RunControls", "RunFeed"]
+__all__ = [
+    "Estimate",
+    "LaunchChoice",
+    "Launcher",
+    "LivePanel",
+    "Presets",
+    "RunControls",
+    "RunFeed",
+]

@@ -4,21 +4,6 @@
 
 const ROWS = 100;
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-function toggle(node, hidden) {
-  if (node.hidden !== hidden) node.hidden = hidden;
-}
-
 function paintColour(node, worker) {
   const colour = worker > 0 ? `var(--clp-w${((worker - 1) % 5) + 1})` : "var(--clp-soft)";
   node.style.setProperty("--clp-c", colour);

@@ -16,14 +16,13 @@ import threading
 import time
 from typing import Any
 
-from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
 from collector.errors import CollectorError
 from collector.models import utc_now
 from collector.panel.backlog import Backlog
-from collector.panel.front_end import PanelWidget, RunControls, RunFeed
-from collector.panel.notes import Surroundings
+from collector.panel.front_end import PanelWidget, RunControls, RunFeed, in_kernel, running_loop
+from collector.panel.notes import Surroundings, problem_note
 from collector.panel.pulse import Pulse
 from collector.panel.sentences import FILTERS, MARKS, Row, printable
 from collector.panel.static_picture import picture
@@ -65,7 +64,9 @@ class LivePanel:
     ) -> None:
         self._feed = feed
         self._controls = controls
-        self._loop = loop or _running_loop()
+        self._loop = loop or running_loop()
+        # On a loop of the run's own, lateness says nothing about the kernel.
+        self._on_kernels_loop = self._loop is running_loop()
         # Tasks and widget messages belong to the cell that made the panel.
         self._context = contextvars.copy_context()
         self._lock = threading.RLock()
@@ -95,17 +96,21 @@ class LivePanel:
 
     def _ipython_display_(self) -> None:
         """Show the live panel, and under it a picture that takes its place without a kernel."""
-        shell = get_ipython()
-        if shell is None or not hasattr(shell, "kernel"):
+        if not in_kernel():
             print(repr(self))
             return
         self.follow()
         live = {_VIEW_MIME: self._view_reference(), "text/html": "", "text/plain": repr(self)}
         display(live, raw=True)  # type: ignore[no-untyped-call]
-        beside = {"text/html": self._picture(beside=True), "text/plain": ""}
-        handle = display(beside, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None:
-            self._pictures = [*self._pictures[1 - PICTURES_KEPT :], handle]
+        nothing = {"text/html": "", "text/plain": ""}
+        place = display(nothing, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if place is not None:
+            self.keep_picture(place)
+
+    def keep_picture(self, place: DisplayHandle) -> None:
+        """Keep a displayed output up to date as the static picture beside the live panel."""
+        self._pictures = [*self._pictures[1 - PICTURES_KEPT :], place]
+        self._renew_pictures(self._picture(beside=True))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Both in one, for whoever composes outputs: Jupyter takes the live one where it can."""
@@ -140,7 +145,7 @@ class LivePanel:
         self._woken_at = time.monotonic()
         if self._loop is None or self._loop.is_closed() or self._closed:
             return
-        if _running_loop() is self._loop:
+        if running_loop() is self._loop:
             self._start()
         else:
             self._loop.call_soon_threadsafe(self._start, context=self._context)
@@ -226,8 +231,8 @@ class LivePanel:
             short_id=self._feed.short_id,
             failing=self._backlog.failing(),
             last_failure=self._backlog.last_failure,
-            kernel_free=self._pulse.free,
-            lag_s=max(self._pulse.lag_s, (progress.loop_lag_ms or 0) / 1000),
+            kernel_free=self._pulse.free if self._on_kernels_loop else None,
+            lag_s=self._pulse.lag_s if self._on_kernels_loop else 0.0,
             problem=self._problem,
         )
         shown = view(progress, around, now=utc_now())
@@ -277,21 +282,10 @@ class LivePanel:
     def _complain(self, problem: str, *, verb: str | None = None) -> None:
         self._problem = problem
         with self._lock:
-            notes = [
-                {"tone": "bad", "mark": "✕", "head": "That did not work.", "text": problem}
-                | {"until": None, "aside": ""}
-            ]
-            self._sent["notes"] = notes
-            self._send("ack", verb=verb, ok=False, view={"notes": notes})
+            self._sent["notes"] = [problem_note(problem)]
+            self._send("ack", verb=verb, ok=False, view={"notes": self._sent["notes"]})
 
 
 def _words(exc: Exception) -> str:
     text = printable(str(exc), longest=400)
     return text if isinstance(exc, CollectorError) and text else f"{type(exc).__name__}: {text}"
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

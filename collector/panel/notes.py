@@ -60,9 +60,7 @@ def notes(p: RunProgress, around: Surroundings, *, now: datetime) -> list[Note]:
     """Return what deserves a line, most pressing first; the first that still holds is shown."""
     found = []
     if around.problem:
-        found.append(
-            _note("bad", "✕", "That did not work.", printable(around.problem, longest=400))
-        )
+        found.append(problem_note(around.problem))
     message = printable(p.message, longest=400)
     if p.interrupted:
         text = "Nobody living works on this run. Nothing is lost: Resume goes on from here."
@@ -77,6 +75,11 @@ def notes(p: RunProgress, around: Surroundings, *, now: datetime) -> list[Note]:
     else:
         found.extend(_while_running(p, around, now=now))
     return found
+
+
+def problem_note(problem: str) -> Note:
+    """Why a click brought nothing, or the panel cannot follow."""
+    return _note("bad", "✕", "That did not work.", printable(problem, longest=400))
 
 
 def _while_running(p: RunProgress, around: Surroundings, *, now: datetime) -> list[Note]:

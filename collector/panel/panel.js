@@ -482,24 +482,29 @@ class Panel {
     return parts.join(" · ");
   }
 
+  // What to say while the kernel does not answer: a cell keeps it busy, or it is gone.
+  silence(quiet, clickWaits) {
+    const aside = clickWaits ? `${DOING[this.pending.verb][1]} waits for it` : "";
+    const note = { tone: "warn", mark: "◷", until: null, aside };
+    if (this.heard === null) {
+      const text = "The kernel is busy or gone: this is how the run stood. Show the run again.";
+      return { ...note, head: "Not connected.", text };
+    }
+    if (quiet <= HEARD_WITHIN_MS) {
+      return { ...note, head: "The kernel is busy.", text: "A cell is keeping it." };
+    }
+    const text = "A cell is keeping it busy, or it is gone. The picture goes on when it answers.";
+    return { ...note, head: `No answer from the kernel for ${span(quiet)}.`, text };
+  }
+
   paintNote(head, now) {
     const notes = this.view.notes ?? [];
     let note = notes.find((n) => n.until === null || n.until > now);
     const quiet = Date.now() - this.seen;
     const clickWaits =
       this.pending && !this.pending.reached && Date.now() - this.pending.since > CLICK_WAITS_MS;
-    if (!head.final && (clickWaits || ((head.ticking || this.heard === null) && quiet > HEARD_WITHIN_MS))) {
-      note = {
-        tone: "warn",
-        mark: "◷",
-        head: this.heard === null ? "Not connected." : `No answer from the kernel for ${span(quiet)}.`,
-        text: this.heard === null
-          ? "The kernel is busy or gone: this is how the run stood. Display the run again to follow it."
-          : "A cell is keeping it busy, or it is gone. The picture goes on when it answers.",
-        until: null,
-        aside: clickWaits ? `${DOING[this.pending.verb][1]} waits for it` : "",
-      };
-    }
+    const isSilent = (head.ticking || this.heard === null) && quiet > HEARD_WITHIN_MS;
+    if (!head.final && (clickWaits || isSilent)) note = this.silence(quiet, clickWaits);
     if (!note) note = { tone: "calm", mark: "", head: "", text: "", until: null, aside: "" };
     this.note.className = `clp-note clp-n-${note.tone}`;
     setText(this.noteMark, note.mark);

@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Connection, text
 
-from collector.errors import DatabaseError, OwnershipLost
+from collector.errors import DatabaseError
 
 # The first half of the two-part lock key; "coll" in ASCII. The second is the owner id.
 LOCK_CLASS = 0x636F6C6C
@@ -85,8 +85,7 @@ class OwnerSession:
         """Connect again after the session was lost, as the same owner.
 
         Raises:
-            DatabaseError: PostgreSQL cannot be reached yet.
-            OwnershipLost: the lock is held by somebody else.
+            DatabaseError: PostgreSQL cannot be reached yet, or has not noticed the loss.
         """
         await self.close()
         await self._lock(await self._connect())
@@ -125,7 +124,9 @@ class OwnerSession:
         except psycopg.Error as exc:
             raise DatabaseError("PostgreSQL went away while a run was being taken over.") from exc
         if row is None or not row[0]:
-            raise OwnershipLost("Another session holds this owner's lock.")
+            # Owner ids are never drawn twice: it is our own former session, of which the server
+            # does not know yet that it is gone.
+            raise DatabaseError("PostgreSQL still holds the session that was lost: wait a minute.")
 
     async def wait_for_command(self, run_id: UUID, *, timeout_s: float) -> bool:
         """Wait up to `timeout_s` seconds for a sign that somebody left this run a command.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -52,7 +53,7 @@ def handlers() -> list[tuple[str, type[RequestHandler]]]:
     """Every address of the extension, with a run's id in it, and who answers there."""
     extension = CollectorServer()
     extension.initialize_handlers()
-    return [(re.sub(r"\(.*?\)", str(uuid4()), given[0]), given[1]) for given in extension.handlers]
+    return [(re.sub(r"\(.*?\)", str(UUID(int=7)), h[0]), h[1]) for h in extension.handlers]
 
 
 def implemented(handler: type[RequestHandler]) -> set[str]:
@@ -240,8 +241,6 @@ def test_no_database_is_opened_before_somebody_asks(database: Database, tmp_path
 def test_a_database_that_does_not_answer_is_503_until_it_does(
     database: Database, tmp_path: Path
 ) -> None:
-    address = database.url.render_as_string(hide_password=False)
-    wrong = address.replace(database.name, f"missing_{uuid4().hex[:8]}_sandbox")
     # One whose user may not create what is missing: it is not made in passing.
     role = f"reader_{uuid4().hex[:8]}"
     run_sql(database, f"CREATE ROLE {role} LOGIN PASSWORD 'not-to-be-shown'")
@@ -265,8 +264,6 @@ def test_a_database_that_does_not_answer_is_503_until_it_does(
 
 def test_the_extension_is_enabled_by_what_the_package_installs() -> None:
     """The folder goes to `etc/jupyter/jupyter_server_config.d`, of an editable install too."""
-    import tomllib
-
     root = Path(__file__).resolve().parents[2]
     wheel = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     shared = wheel["targets"]["wheel"]["shared-data"]

@@ -180,8 +180,12 @@ def test_two_lists_that_share_products_can_be_settled_at_once(store: Store) -> N
         claimed = store.claim(run_id, owner_id)
         together = threading.Barrier(2)
 
-        def settle(item: Item, order: list[str], owner_id: int = owner_id,
-                   together: threading.Barrier = together) -> None:
+        def settle(
+            item: Item,
+            order: list[str],
+            owner_id: int = owner_id,
+            together: threading.Barrier = together,
+        ) -> None:
             together.wait()
             store.settle(item, owner_id, products(*order), options=options)
 
@@ -302,9 +306,7 @@ def test_only_the_items_of_dead_owners_are_put_back(store: Store) -> None:
 def test_a_claim_that_was_lost_with_the_connection_is_put_back(store: Store) -> None:
     run_id, owner_id = store.running(COFFEE, TEA)
     known, lost = store.claim(run_id, owner_id)
-    assert (
-        store(lambda c: items.release_strays(c, run_id, owner_id=owner_id, held=[known.id])) == 1
-    )
+    assert store(lambda c: items.release_strays(c, run_id, owner_id=owner_id, held=[known.id])) == 1
     assert [i.id for i in store.claim(run_id, owner_id)] == [lost.id]
 
 
@@ -428,9 +430,7 @@ def test_booking_a_request_twice_tells_so(store: Store) -> None:
 
     def book() -> bool:
         return store(
-            lambda c: requests.book(
-                c, booked.request_id, outcome="ok", billed=True, duration_ms=1
-            )
+            lambda c: requests.book(c, booked.request_id, outcome="ok", billed=True, duration_ms=1)
         )
 
     assert [book(), book()] == [True, False]

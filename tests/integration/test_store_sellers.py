@@ -155,7 +155,9 @@ def test_two_names_of_one_seller_on_one_page_are_one_seller(store: Store) -> Non
     assert (settled.sellers_on_page, settled.sellers_new) == (2, 1)
     assert store.run(run_id).sellers_found == 2
     assert (
-        store.value("SELECT listings FROM seller_sightings WHERE asin = 'B02' ORDER BY 1 DESC LIMIT 1")
+        store.value(
+            "SELECT listings FROM seller_sightings WHERE asin = 'B02' ORDER BY 1 DESC LIMIT 1"
+        )
         == 3
     )
 
@@ -170,7 +172,14 @@ def test_what_a_later_page_does_not_say_of_a_seller_is_not_forgotten(store: Stor
 
 @pytest.mark.parametrize(
     "name",
-    ["'; DROP TABLE sellers; --", "=1+1", "<script>alert(1)</script>", "%s{0}\\", "名前_店", "ß" * 64],
+    [
+        "'; DROP TABLE sellers; --",
+        "=1+1",
+        "<script>alert(1)</script>",
+        "%s{0}\\",
+        "名前_店",
+        "ß" * 64,
+    ],
     ids=range(6),
 )
 def test_a_hostile_name_is_kept_as_text_or_left_out(store: Store, name: str) -> None:

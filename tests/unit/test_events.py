@@ -47,9 +47,7 @@ def read(stream: bytes) -> list[ServerSentEvent]:
 
 def logged(ids: Iterable[int], *, gaps: Iterable[int] = ()) -> list[LoggedEntry]:
     gaps = set(gaps)
-    return [
-        LoggedEntry.of(i, "gap" if i in gaps else "found", json.dumps({"id": i})) for i in ids
-    ]
+    return [LoggedEntry.of(i, "gap" if i in gaps else "found", json.dumps({"id": i})) for i in ids]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

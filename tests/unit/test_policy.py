@@ -19,6 +19,7 @@ from collector.errors import (
     TimedOut,
     Unavailable,
     Unreachable,
+    UpstreamError,
 )
 from collector.policy import (
     LIMITED_INTERVAL_S,
@@ -31,6 +32,7 @@ from collector.policy import (
     Step,
     decide,
     interval_s,
+    speaks_of_the_target,
 )
 from collector.words import PauseReason
 
@@ -118,7 +120,7 @@ def test_a_wait_before_a_retry_is_spread_and_never_shorter_than_told(
     mean_s = 2.0 ** (attempt - 1)
     assert delay_s >= min(told_s or 0, LONGEST_HOLD_S)
     if not told_s:
-        assert 0.5 * mean_s <= delay_s < 1.5 * mean_s
+        assert 0.5 * mean_s <= delay_s <= 1.5 * mean_s
 
 
 @given(
@@ -133,6 +135,25 @@ def test_a_hold_is_never_shorter_than_told_and_has_an_end(
     decision = decide(error, attempt=1, throttled=throttled, jitter=jitter)
     assert decision.step is Step.HOLD
     assert min(told_s or 0, LONGEST_HOLD_S) <= decision.delay_s <= LONGEST_HOLD_S * 1.5
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (Unavailable("500"), True),
+        (TargetFailed("520"), True),
+        (TimedOut("180 s"), True),
+        (PageNotUnderstood("?"), True),
+        (Blocked("a wall"), True),
+        (Unreachable("cut in the middle", billed=True), True),
+        (Unreachable("no network"), False),
+        (Throttled("429"), False),
+        (Refused("401"), False),
+    ],
+    ids=by_name,
+)
+def test_which_failures_count_against_the_success_rate(error: UpstreamError, counts: bool) -> None:
+    assert speaks_of_the_target(error) is counts
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -59,6 +61,17 @@ def test_every_dependency_is_pinned_within_its_range(name: str, range_: str) -> 
     pinned, least = numbers(pins()[name]), numbers(floor[1])
     width = max(len(pinned), len(least))
     assert pinned + (0,) * (width - len(pinned)) >= least + (0,) * (width - len(least))
+
+
+def test_every_pin_serves_the_oldest_python_that_is_promised() -> None:
+    """pip passes over what asks for a newer one, and then finds nothing at all."""
+    promised = PROJECT["project"]["requires-python"].removeprefix(">=")
+    installed = {canonical(d.name): d for d in importlib.metadata.distributions()}
+    pinned = [d for name, d in installed.items() if pins().get(name) == d.version]
+    assert len(pinned) > 100
+    for distribution in pinned:
+        needs = distribution.metadata.get("Requires-Python") or ""
+        assert SpecifierSet(needs).contains(f"{promised}.0"), f"{distribution.name} needs {needs}"
 
 
 def test_what_builds_the_package_is_pinned_whole() -> None:
