@@ -8,9 +8,10 @@ BIN := .venv/bin
 help:  ## what can be done here
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 14
 
+# The trap: Ctrl-C is the run's, which leaves itself resumable; the shell waits for it.
 run: .venv/.installed  ## a whole run in the terminal: PostgreSQL, the sandbox where no credentials are set, a report
 	@mkdir -p reports
-	@code=0; $(BIN)/collector run --report reports/ $(RUN_FLAGS) || code=$$?; \
+	@trap : INT; code=0; $(BIN)/collector run --report reports/ $(RUN_FLAGS) || code=$$?; \
 	echo; echo 'Open the workbench in JupyterLab:  make lab'; exit $$code
 
 # Two at once, but for a browser, a JupyterLab and a kernel: they need the machine to themselves.

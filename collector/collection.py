@@ -19,7 +19,7 @@ from collector.progress import RunProgress
 from collector.schema import collection_runs
 from collector.store import items, progress, runs
 from collector.store.ownership import is_alive
-from collector.transactions import Transactions
+from collector.transactions import PATIENCE_S, Transactions
 from collector.words import MOVES, PauseReason, RunStatus, Source
 
 # A command waits no longer than this for a database that went away: somebody is looking on.
@@ -36,6 +36,7 @@ class CollectionService:
         connect: gives clients.
         source: where the answers of new runs come from.
         streams: the activity streams of this process.
+        patience_s: how long a run waits for a database that went away.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class CollectionService:
         connect: Connect,
         source: Source,
         streams: ActivityStreamManager | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
+        self._patience_s = patience_s
         self._database = database
         self._connect = connect
         self._source = source
@@ -67,9 +70,7 @@ class CollectionService:
             UsageError: there is no category, or the name or budget cannot be.
         """
         if not categories:
-            raise UsageError(
-                "A run needs a category at least: `collector categories` lists them."
-            )
+            raise UsageError("A run needs a category at least: `collector categories` lists them.")
         if budget is not None and budget < 1:
             raise UsageError("A budget is at least one request.")
         name = (name or _suggested_name(categories)).strip()
@@ -104,6 +105,7 @@ class CollectionService:
             stream=self._streams.stream(run_id),
             connect=self._connect,
             budget=budget,
+            patience_s=self._patience_s,
         )
         task = asyncio.get_running_loop().create_task(
             execution.run(), name=f"run {str(run_id)[:8]}"
@@ -166,7 +168,6 @@ class CollectionService:
             IllegalMove: it has ended.
             UsageError: the budget is smaller than what was spent, or spent already.
         """
-
         await self.allow_resume(run_id, budget=budget)
         return await self.command(run_id, "resume")
 

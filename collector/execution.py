@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,7 @@ class RunExecution:
         stream: its activity.
         connect: gives a client for a source, a sandbox day and a number of connections.
         budget: another budget for the run, from now on.
+        patience_s: how long to wait for a database that went away.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class RunExecution:
         stream: ActivityStream,
         connect: Connect,
         budget: int | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.run_id = run_id
+        self._patience_s = patience_s
         self._database = database
         self._stream = stream
         self._connect = connect
@@ -92,7 +96,7 @@ class RunExecution:
                 # Sized once the run's number of workers is known: a small one until then.
                 engine = self._database.async_engine(pool_size=2)
                 try:
-                    self._transactions = Transactions(engine)
+                    self._transactions = Transactions(engine, patience_s=self._patience_s)
                     row, had = await self._transactions.run(
                         lambda c: runs.take_over(
                             c, self.run_id, owner_id=owner.owner_id, budget=self._budget
@@ -103,7 +107,7 @@ class RunExecution:
                 options = RunOptions.model_validate(row.options)
                 engine = self._database.async_engine(pool_size=options.workers + 3)
                 try:
-                    self._transactions = Transactions(engine)
+                    self._transactions = Transactions(engine, patience_s=self._patience_s)
                     return await self._work_on(row, had, options, engine)
                 finally:
                     await engine.dispose()
@@ -202,8 +206,10 @@ class RunExecution:
         """Begin no new request; what is in flight finishes and is kept."""
         if self._runner is None:
             self._early = self._early or self.pause
-        elif not self._runner.paused:
-            self._runner.pause(PauseReason.OPERATOR)
+        else:
+            if not self._runner.paused:
+                self._runner.pause(PauseReason.OPERATOR)
+            # Also where it is paused: a resume may stand in line before this.
             self._spawn(self._keep_pause(PauseReason.OPERATOR, ""))
 
     def resume(self, *, budget: int | None = None) -> None:
@@ -390,11 +396,13 @@ class RunExecution:
 
     async def _regain(self) -> None:
         """Hold the lock again after the database went away, if nobody else took the run."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    await self._owner.reopen()
-                except DatabaseError:
-                    await asyncio.sleep(COMMANDS_EVERY_S)
-                else:
-                    return
+        until = time.monotonic() + self._patience_s
+        while True:
+            try:
+                await self._owner.reopen()
+            except DatabaseError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(COMMANDS_EVERY_S)
+            else:
+                return

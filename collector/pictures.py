@@ -8,6 +8,7 @@ and axes take the colour of the page around them, so that one picture serves lig
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -227,6 +228,20 @@ def cohort_map(cohorts: pd.DataFrame) -> AnyChart:
         )
     )
     return _sized(chart, WIDTH - 120, alt.Step(24))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart that a notebook shows as SVG: also offline, where Vega's scripts do not come from.
+
+    Attributes:
+        chart: the Altair chart.
+    """
+
+    chart: AnyChart
+
+    def _repr_html_(self) -> str:
+        return svg(self.chart)
 
 
 def svg(chart: AnyChart) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from numbers import Integral
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from uuid import UUID
 
 from collector import frames
+from collector.analysis import BY_CATEGORY, DELTAS, ScoreWeights
 from collector.catalogue import Catalogue
 from collector.database import Database
 from collector.errors import UsageError
+from collector.frames.between import compare
+from collector.frames.growth import by_place
 from collector.run import Run
-from collector.store import as_of, runs
+from collector.store import as_of, desk_settings, runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,13 +90,86 @@ class FrameReading:
                 category and the source.
 
         Raises:
+            UnknownRun: there is no such run. (No latest one yet: the frame is empty.)
+        """
+        run_id = self._latest_or(run)
+        if run_id is None:
+            return DELTAS.empty()
+        return frames.deltas(self.database, run_id, before_id=self._id_or_none(before))
+
+    def growth(self, *, by: Literal["department", "category"] | None = None) -> pd.DataFrame:
+        """Along time: every run beside the completed run before that compares with it.
+
+        Args:
+            by: one row a run (`collector.frames.between.HISTORY`), or one a run and department or
+                category (`collector.frames.growth.GROWTH_BY_PLACE`).
+        """
+        if by is None:
+            return frames.history(self.database)
+        return frames.growth_by_place(self.database, by)
+
+    def deltas_by(
+        self,
+        run: Run | str | UUID = "latest",
+        *,
+        by: Literal["department", "category"] = "category",
+        before: Run | str | UUID | None = None,
+    ) -> pd.DataFrame:
+        """The delta of a pair of runs by category or department (`analysis.BY_CATEGORY`).
+
+        Raises:
             UnknownRun: there is no such run.
         """
-        return frames.deltas(
-            self.database,
-            self._id(run),
-            before_id=None if before is None else self._id(before),
-        )
+        run_id = self._latest_or(run)
+        if run_id is None:
+            return BY_CATEGORY.empty()
+        comparison = compare(self.database, run_id, before_id=self._id_or_none(before))
+        return by_place(self.database, comparison, by)
+
+    def cohorts(self) -> pd.DataFrame:
+        """Each run's new sellers, and how many of them later runs saw (`analysis.COHORTS`)."""
+        return frames.cohorts(self.database)
+
+    def spread(self, run: Run | str | UUID | None = None) -> pd.DataFrame:
+        """Over how many products, lists and departments each seller reaches (`analysis.SPREAD`).
+
+        Args:
+            run: as that run alone saw it; None: all runs.
+        """
+        return frames.spread(self.database, run_id=self._id_or_none(run))
+
+    def scores(self) -> pd.DataFrame:
+        """Who looks like a dropshipper, with every part of the score (`analysis.SCORES`).
+
+        An order for looking, no proof: see `collector.analysis.score`. `score_weights` weighs.
+        """
+        return frames.scores(self.database, weights=self.score_weights)
+
+    @property
+    def score_weights(self) -> ScoreWeights:
+        """How the parts of a score are weighed; kept in the database."""
+        with self.database.engine().connect() as conn:
+            return ScoreWeights.changed(desk_settings.get(conn, desk_settings.SCORE_WEIGHTS))
+
+    @score_weights.setter
+    def score_weights(self, weights: ScoreWeights) -> None:
+        with self.database.engine().begin() as conn:
+            desk_settings.put(conn, desk_settings.SCORE_WEIGHTS, asdict(weights))
+
+    def quality(self, run: Run | str | UUID = "latest") -> frames.Quality:
+        """How far to trust a run's figures: a badge and what limits them.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        run_id = self._latest_or(run)
+        if run_id is None:
+            return frames.Quality("nothing yet", ())
+        comparison = compare(self.database, run_id)
+        requests = frames.requests(self.database, run_id=run_id)
+        outcomes = requests["outcome"].fillna("unknown").value_counts()
+        counted = {str(kind): int(number) for kind, number in outcomes.items()}
+        return frames.quality(comparison, frames.runs(self.database), counted)
 
     def products(self, run: Run | str | UUID | None = None) -> pd.DataFrame:
         """One row an entry of a best-seller list, of one run or of all (`specs.PRODUCTS`)."""
@@ -121,6 +198,12 @@ class FrameReading:
     def activity(self, run: Run | str | UUID) -> pd.DataFrame:
         """The kept activity of a run, one row an entry (`specs.ACTIVITY`)."""
         return frames.activity(self.database, run_id=self._id(run))
+
+    def _latest_or(self, run: Run | str | UUID) -> UUID | None:
+        """The run that is meant; None where the latest one is and there is none yet."""
+        if run == "latest" and self.runs().empty:
+            return None
+        return self._id(run)
 
     def _id(self, run: Run | str | UUID) -> UUID:
         if isinstance(run, Run):

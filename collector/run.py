@@ -210,8 +210,11 @@ class Run:
         return f"<Run {self.short_id} {self.progress().status}>"
 
     def close(self) -> None:
-        """Stop watching the run. A run that is worked on here is left by `leave`."""
+        """Stop watching the run. One that is worked on here is left as soon as its loop turns."""
         self._watching = False
+        execution = self._own()
+        if execution is not None and not self._loop.is_closed():
+            self._call_soon(execution.stop)
         self._follower.close()
 
     def _new_follower(self) -> Follower:

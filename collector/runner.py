@@ -247,12 +247,12 @@ class ParallelCollectionRunner(Generic[ItemT]):
             self._notify()
 
     async def _fail(self, item: ItemT, worker_id: int, attempt: int, error: Exception) -> None:
-        if self._pause_reason is PauseReason.FAILURES:
+        if self._paused_by_failures():
             # The same outage that paused the run: it must not fail items for good.
             await self._work.release([item])
             return
         await self._work.fail(item, worker_id=worker_id, attempt=attempt, error=error)
-        if self._pause_reason is PauseReason.FAILURES:
+        if self._paused_by_failures():
             # Another worker's failure paused the run while this one was being kept.
             await self._work.release([item])
             return
@@ -262,6 +262,9 @@ class ParallelCollectionRunner(Generic[ItemT]):
             self.pause(PauseReason.FAILURES)
             await self._work.release(streak)
             await self._work.on_pause(PauseReason.FAILURES, str(error))
+
+    def _paused_by_failures(self) -> bool:
+        return self._pause_reason is PauseReason.FAILURES
 
     async def _pause_itself(self, reason: PauseReason, error: Exception) -> None:
         if not self.paused:

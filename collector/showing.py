@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from collector import analysis, frames
 from collector.database import Database
 from collector.editing import SellerEditing
-from collector.errors import UnknownRun
 from collector.frames import edits as edit_frames
-from collector.frames.between import Comparison, compare, row_of
-from collector.models import RunOptions
+from collector.frames.between import Comparison, compare
 
 if TYPE_CHECKING:
     from collector.panel.grid import SellersGrid
@@ -25,7 +21,6 @@ class PanelShowing(SellerEditing):
     """What `Workbench` shows beside runs. Each panel can be had any number of times."""
 
     database: Database
-    launch: Callable[..., Run]
 
     def history(self) -> History:
         """Runs and edits on one timeline, with what each added and removed.
@@ -67,24 +62,14 @@ class PanelShowing(SellerEditing):
             )
         )
 
-    def launch_again(self, run_id: UUID | str) -> Run:
+    def launch_again(self, run: Run | str | UUID) -> Run:
         """Launch a new run with another one's categories, options, budget and name.
 
         Raises:
             UnknownRun: there is no such run.
-            UnknownCategory: the catalogue has one of its categories no more.
+            UnknownCategory: one of its categories is in the catalogue no more.
         """
-        try:
-            run = row_of(frames.runs(self.database), UUID(str(run_id)))
-        except ValueError:
-            raise UnknownRun(f"There is no run {run_id}; `collector runs` lists them.") from None
-        budget = run["budget"]
-        return self.launch(
-            str(run["node_ids"]).split(),
-            name=str(run["name"]),
-            budget=None if not isinstance(budget, int) else budget,
-            options=RunOptions(**json.loads(run["options"])),
-        )
+        raise NotImplementedError
 
 
 def _sentences(found: Comparison) -> list[str]:

@@ -22,6 +22,9 @@ LONGEST_WAIT_S = 3.0
 _RUN_AGAIN = {"40P01", "40001"}
 # Administrator's shutdown, crash, starting up: the connection is gone, the server will be back.
 _AWAY = ("57P", "08")
+# Disk full, too many connections, read-only: until somebody makes room. (Hosted databases turn
+# read-only when their disk is nearly full.)
+_UNFIT = {"53100", "53300", "25006"}
 
 T = TypeVar("T")
 
@@ -75,4 +78,4 @@ def _may_pass(exc: Exception) -> bool:
     if state is None:
         # No answer from the server at all: it could not be reached.
         return isinstance(exc.orig, OperationalError)
-    return state in _RUN_AGAIN or state.startswith(_AWAY) or state in {"53100", "53300"}
+    return state in _RUN_AGAIN or state.startswith(_AWAY) or state in _UNFIT

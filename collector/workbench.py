@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from collector import catalogue as catalogues
@@ -14,18 +14,19 @@ from collector.background import BackgroundLoop
 from collector.collection import CollectionService
 from collector.database import Database, open_database
 from collector.models import Category, RunOptions
-from collector.reading import FrameReading
+from collector.picturing import FramePictures
+from collector.retention import prune_old_activity
 from collector.run import Run
 from collector.settings import Settings
 from collector.showing import PanelShowing
-from collector.store import presets
+from collector.store import presets, runs
 from collector.upstream import Upstream
 from collector.words import Source
 
 __all__ = ["Run", "Workbench"]
 
 
-class Workbench(FrameReading, PanelShowing):
+class Workbench(FramePictures, PanelShowing):
     """Runs, sellers, frames and reports over one database. Open it with `Workbench.open()`.
 
     Args:
@@ -70,7 +71,11 @@ class Workbench(FrameReading, PanelShowing):
             loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        return cls(settings, open_database(settings, source=source), source=source, loop=loop)
+        bench = cls(settings, open_database(settings, source=source), source=source, loop=loop)
+        prune_old_activity(
+            bench.database, days=settings.collector_activity_days, background=bench._background
+        )
+        return bench
 
     def launch(
         self,
@@ -102,13 +107,27 @@ class Workbench(FrameReading, PanelShowing):
             self._service.create(
                 chosen,
                 name=name,
-                budget=budget or self.settings.collector_budget,
+                budget=self.settings.collector_budget if budget is None else budget,
                 options=options or RunOptions(workers=self.settings.collector_workers),
             )
         )
         run = self._run(run_id, background=background)
         run.resume()
         return run
+
+    def launch_again(self, run: Run | str | UUID) -> Run:
+        """Launch a new run with another one's categories, options, budget and name.
+
+        Raises:
+            UnknownRun: there is no such run.
+            UnknownCategory: one of its categories is in the catalogue no more.
+        """
+        run_id = self._id(run)
+        with self.database.engine().connect() as conn:
+            row = runs.get(conn, run_id)
+            node_ids = [category.node_id for category in runs.categories(conn, run_id)]
+        options = RunOptions(**row.options)
+        return self.launch(node_ids, name=row.name, budget=row.budget, options=options)
 
     def choose(
         self, categories: Sequence[str] | None = None, *, preset: str | None = None
@@ -171,8 +190,21 @@ class Workbench(FrameReading, PanelShowing):
 
         return export(self.database, what, path, actor=self.actor, run_id=self._id_or_none(run))
 
-    def report(self, run: Run | str | UUID = "latest", path: Path | str = ".") -> Path:
-        """Write a run's report (html, md or xlsx, by the name's ending) and return its path.
+    def report(
+        self,
+        run: Run | str | UUID = "latest",
+        path: Path | str = ".",
+        *,
+        ending: str = "html",
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Write a run's report (html, md, xlsx or pdf, by the name's ending) and return its path.
+
+        Args:
+            run: the run.
+            path: the file, or a folder that gets one with a telling name.
+            ending: the format, where the path is a folder.
+            parameters: whatever led to the report, recorded in it.
 
         Raises:
             UnknownRun: there is no such run.
@@ -181,7 +213,9 @@ class Workbench(FrameReading, PanelShowing):
         """
         from collector.reports import write_report
 
-        return write_report(self.database, self._id(run), path)
+        return write_report(
+            self.database, self._id(run), path, ending=ending, parameters=parameters
+        )
 
     async def leave(self) -> None:
         """Leave every run that is worked on here, resumable; what is in flight finishes first."""

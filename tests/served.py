@@ -1,4 +1,4 @@
-"""Real Jupyter Servers as processes of their own, and runs whose activity tests write themselves."""
+"""Real Jupyter Servers as processes of their own, and runs whose activity a test writes."""
 
 from __future__ import annotations
 

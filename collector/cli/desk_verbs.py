@@ -139,11 +139,9 @@ def serve(
 
     def announce(address: str, token: str | None) -> None:
         print(f"Runs are served on {address} (Ctrl-C ends it).")
-        shown = "the one in JUPYTER_TOKEN" if token is None else token
-        print(f"Token: {shown}")
-        print(
-            "A run's page is at …/runs/RUN/?token=…, its stream at …/runs/RUN/activity", flush=True
-        )
+        print(f"Token: {token or 'the one in JUPYTER_TOKEN'}")
+        print(f"A run's page: {address}/RUN/?token=TOKEN")
+        print(f"Its stream:   {address}/RUN/activity", flush=True)
         if not standing_alone.is_loopback(ip):
             say("Whoever reaches this port and has the token sees every run.")
 

@@ -51,6 +51,9 @@ def runs(as_json: JsonOption = False, source: SourceOption = None) -> None:
     if not listed:
         print(f"No runs yet ({mark}). Start one: collector run")
         return
+    for run in listed:
+        if run["interrupted"]:
+            run["status"] = "interrupted"
     rows = [[_cell(column, run[column]) for column in _RUN_COLUMNS] for run in listed]
     _print_table(list(_RUN_COLUMNS.values()), rows, gives_way=1, numbers_from=4)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from collector.cli.terms import LEFT_AT_ONCE, say
+from collector.cli.terms import LEFT_AT_ONCE, program, say
 from collector.errors import CollectorError, IllegalMove
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def follow(
         interruptions += 1
         if interruptions > 1:
             console.show_cursor(True)
-            say(f"\nLeft at once. To go on: collector resume {run.short_id}")
+            say(f"\nLeft at once. To go on: {program()} resume {run.short_id}")
             os._exit(LEFT_AT_ONCE)
         say("\nFinishing what is under way; Ctrl-C again leaves at once.")
         try:
@@ -57,5 +57,5 @@ async def follow(
             await run
         return run, await run.leave()
     except CollectorError:
-        say(f"Nothing is lost. To go on: collector resume {run.short_id}")
+        say(f"Nothing is lost. To go on: {program()} resume {run.short_id}")
         raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from collector.cli.terms import program
 from collector.models import utc_now
 from collector.panel.sentences import count, printable, span
 from collector.words import PauseReason, RunStatus, Source
@@ -89,7 +90,7 @@ def print_summary(
 
 def resumption(progress: RunProgress, *, short_id: str) -> list[str]:
     """Why a run that stands still does so, and the exact command to go on."""
-    resume = f"collector resume {short_id}"
+    resume = f"{program()} resume {short_id}"
     why = printable(progress.message, longest=400).removeprefix("Paused: ")
     if progress.status is RunStatus.FAILED:
         return [f"Error: {why or 'The run failed.'}"]
@@ -99,7 +100,7 @@ def resumption(progress: RunProgress, *, short_id: str) -> list[str]:
         items = count(progress.failed_items, "item")
         last = printable(progress.errors[-1].last_message, longest=400) if progress.errors else ""
         because = f", the last with: {last}" if last else "."
-        return [f"{items} failed{because}", f"To send them again: collector retry {short_id}"]
+        return [f"{items} failed{because}", f"To send them again: {program()} retry {short_id}"]
     if progress.interrupted:
         return [f"Interrupted: nobody works on it any more. To go on: {resume}"]
     if progress.status is not RunStatus.PAUSED:

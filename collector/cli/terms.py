@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,6 +55,14 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def program() -> str:
+    """What to type to call the collector again: as it was called, where it is not on the path."""
+    called = Path(sys.argv[0])
+    if called.name != "collector" or shutil.which("collector") == str(called.absolute()):
+        return "collector"
+    return quote(sys.argv[0])
 
 
 def say(message: str) -> None:

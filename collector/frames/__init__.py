@@ -16,6 +16,8 @@ from collector.database import Database
 from collector.frames import specs
 from collector.frames.as_of import ListDiff, list_diff, sellers_as_of
 from collector.frames.between import deltas, history
+from collector.frames.growth import cohorts, growth_by_place, scores, spread
+from collector.frames.quality import Quality, quality
 from collector.frames.reading import read
 from collector.frames.specs import FRAMES
 from collector.models import Category
@@ -23,21 +25,27 @@ from collector.models import Category
 __all__ = [
     "FRAMES",
     "ListDiff",
+    "Quality",
     "activity",
     "audit_log",
     "categories",
+    "cohorts",
     "coverage",
     "deltas",
+    "growth_by_place",
     "history",
     "items",
     "list_diff",
     "products",
+    "quality",
     "requests",
     "runs",
+    "scores",
     "sellers",
     "sellers_as_of",
     "sightings",
     "snapshots",
+    "spread",
 ]
 
 

@@ -17,6 +17,7 @@ RUNS = FrameSpec(
         _RUN,
         Column("name", "str", "the run's name"),
         Column("status", "str", "pending, running, paused, completed, failed or cancelled"),
+        Column("interrupted", "bool", "whether it should be running but nobody living works on it"),
         Column("pause_reason", "str", "why it is paused; missing unless it is"),
         Column("message", "str", "the last thing the run had to say, possibly empty"),
         Column("source", "str", "oxylabs, or sandbox for an invented market"),

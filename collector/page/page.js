@@ -38,8 +38,12 @@ function make(tag, className, text) {
   return node;
 }
 
+// What cannot be seen, or turns the reading direction of everything after it.
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
+
 function cut(text) {
-  const shown = String(text ?? "");
+  const shown = String(text ?? "").slice(0, 4 * LONGEST).replace(UNPRINTABLE, " ").trim();
   return shown.length > LONGEST ? `${shown.slice(0, LONGEST)}…` : shown;
 }
 
@@ -85,7 +89,7 @@ function gapRow({ missed, last_id: last }) {
   const node = document.createElement("li");
   node.className = "gap";
   node.dataset.id = String(last);
-  node.append(make("bdi", "text", `${number(missed)} earlier entries are not here`));
+  node.append(make("bdi", "text", `${number(missed)} entries are missing here`));
   return node;
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anywidget
-import ipywidgets
+import ipywidgets  # type: ignore[import-untyped]
 import traitlets
 
 from collector.panel.aside import Aside
@@ -40,15 +40,25 @@ PAGE = 200
 class Comparison(Protocol):
     """One run beside the run before it."""
 
-    run: dict[str, Any]
-    before: dict[str, Any] | None
-    delta: Frame
+    @property
+    def run(self) -> dict[str, Any]:
+        """The run's row of the `runs` frame."""
+
+    @property
+    def before(self) -> dict[str, Any] | None:
+        """The other run's."""
+
+    @property
+    def delta(self) -> Frame:
+        """One row a seller that either saw (`analysis.DELTAS`)."""
 
 
 class Launched(Protocol):
     """A run that was launched."""
 
-    short_id: str
+    @property
+    def short_id(self) -> str:
+        """The beginning of its id."""
 
     def panel(self) -> LivePanel:
         """Its live panel."""
@@ -207,4 +217,3 @@ class History(Shown):
             case {"type": "older", "after": int(after)}:
                 page = self._moments[after : after + PAGE]
                 self.view.send({"type": "older", "after": after, "moments": page})
-

@@ -46,7 +46,8 @@ def history_picture(
         f'<section class="{names}" aria-label="History">'
         f"<style>{stylesheet()}{script('history.css')}</style>"
         f'<div class="clp-head"><div class="clp-name">History</div><span class="clp-times">'
-        f"{_text(listed)}{_text(head.get('runs', ''))} · {_text(head.get('edits', ''))}</span></div>"
+        f"{_text(listed)}{_text(head.get('runs', ''))} · {_text(head.get('edits', ''))}"
+        "</span></div>"
         f'<div class="clh-columns{"" if chosen else " clh-alone"}">'
         f'<div class="clh-side"><div class="clh-list">{rows or empty}{more}</div></div>'
         f"{chosen}</div></section>"
@@ -107,6 +108,6 @@ def _section(section: Detail) -> str:
     hint = f'<p class="clh-hint">{_text(section["hint"])}</p>' if section["hint"] else ""
     return (
         f'<section class="clh-section clp-t-{_text(section["tone"])}">'
-        f'<h4>{_text(section["title"])} <b>{section["total"]:,}</b></h4>{hint}'
+        f"<h4>{_text(section['title'])} <b>{section['total']:,}</b></h4>{hint}"
         f'<ul class="clh-names">{names}</ul>{more}</section>'
     )

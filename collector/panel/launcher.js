@@ -83,19 +83,19 @@ class LauncherView {
   }
 
   buildQuestion() {
-    this.question = make("form", "clp-line clp-ask");
+    this.question = make("div", "clp-line clp-ask");
+    this.question.setAttribute("role", "group");
     this.question.hidden = true;
     this.questionText = make("span", "");
     this.questionInput = make("input", "clp-input");
     this.questionInput.type = "text";
     this.questionInput.maxLength = 100;
-    this.questionYes = make("button", "clp-button", "Save");
+    const answer = () => this.tellPreset(this.asking, this.questionInput.value.trim());
+    this.questionYes = makeButton("clp-button", "Save", answer);
     const no = makeButton("clp-button", "Keep as it is", () => this.closeQuestion());
-    this.question.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.tellPreset(this.asking, this.questionInput.value.trim());
-    });
     this.question.addEventListener("keydown", (event) => {
+      // JupyterLab keeps Enter from submitting a form.
+      if (event.key === "Enter" && event.target === this.questionInput) answer();
       if (event.key === "Escape") this.closeQuestion();
     });
     this.question.append(this.questionText, this.questionInput, this.questionYes, no);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets
+import ipywidgets  # type: ignore[import-untyped]
 from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 

@@ -30,6 +30,7 @@ def write_report(
     run_id: UUID,
     path: Path | str,
     *,
+    ending: str = ".html",
     parameters: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the report of a run. One still in progress gets a report that says so.
@@ -39,6 +40,7 @@ def write_report(
         run_id: the run.
         path: the file, whose ending (`.html .md .xlsx`) says the format; or a folder. An
             existing file is replaced once the new one is whole.
+        ending: the format, where the path is a folder.
         parameters: whatever led to this report (a notebook's parameters), recorded in it.
 
     Returns:
@@ -51,7 +53,9 @@ def write_report(
         DatabaseError: the database cannot be read.
     """
     run = row_of(frames.runs(database, run_id=run_id), run_id)
-    target = target_of(Path(path), default_report_name(run))
+    target = target_of(
+        Path(path), default_report_name(run, ending=f".{ending.strip().lstrip('.')}")
+    )
     write = _FORMATS.get(target.suffix.lower())
     if target.suffix.lower() == ".pdf":
         raise UsageError(

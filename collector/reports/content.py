@@ -14,6 +14,8 @@ import pandas as pd
 from collector import analysis, frames
 from collector.database import Database
 from collector.frames.between import Comparison, compare
+from collector.frames.growth import by_place
+from collector.frames.quality import quality
 from collector.models import utc_now
 
 NEW_SELLERS_SHOWN = 500
@@ -90,14 +92,8 @@ def run_report(database: Database, run_id: UUID, *, parameters: Mapping[str, Any
     run = comparison.run
     requests = frames.requests(database, run_id=run_id)
     errors = _errors(requests, frames.items(database, run_id=run_id))
-    earlier = runs[(runs["created_at"] < run["created_at"]) & (runs["status"] == "completed")]
-    alike = earlier[earlier["node_ids"] == run["node_ids"]]
-    notes = analysis.quality_notes(
-        run,
-        found=comparison.marks,
-        outcomes={str(k): int(n) for k, n in errors.set_index("outcome")["requests"].items()},
-        earlier_sellers_found=[int(n) for n in alike["sellers_found"]],
-    )
+    outcomes = {str(k): int(n) for k, n in errors.set_index("outcome")["requests"].items()}
+    trust = quality(comparison, runs, outcomes)
     sellers = frames.sellers(database, run_id=run_id)
     new = sellers[sellers["seller_id"].isin(_status(comparison, "new"))]
     ended = runs[runs["finished_at"].notna() & (runs["created_at"] <= run["created_at"])]
@@ -109,13 +105,13 @@ def run_report(database: Database, run_id: UUID, *, parameters: Mapping[str, Any
         before=comparison.before,
         summary=analysis.summary(comparison.delta),
         marks=comparison.marks,
-        notes=notes,
-        badge=analysis.badge(notes),
+        notes=list(trust.notes),
+        badge=trust.badge,
         new_sellers=new.head(NEW_SELLERS_SHOWN),
         new_sellers_total=len(new),
         delta=comparison.delta,
-        by_category=_by_category(database, comparison, "category"),
-        by_department=_by_category(database, comparison, "department"),
+        by_category=by_place(database, comparison, "category"),
+        by_department=by_place(database, comparison, "department"),
         errors=errors,
         requests=requests,
         snapshots=snapshots,
@@ -128,21 +124,6 @@ def run_report(database: Database, run_id: UUID, *, parameters: Mapping[str, Any
 def _status(comparison: Comparison, status: str) -> pd.Series[int]:
     delta = comparison.delta
     return delta.loc[delta["status"] == status, "seller_id"]
-
-
-def _by_category(database: Database, comparison: Comparison, level: Any) -> pd.DataFrame:
-    now = frames.products(database, run_id=UUID(comparison.run["run_id"]))
-    then = now.head(0)
-    if comparison.before:
-        then = frames.products(database, run_id=UUID(comparison.before["run_id"]))
-    return analysis.by_category(
-        comparison.delta,
-        now=comparison.now.sightings,
-        before=comparison.then.sightings,
-        products_now=now,
-        products_before=then,
-        level=level,
-    )
 
 
 def _errors(requests: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:

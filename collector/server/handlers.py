@@ -66,7 +66,7 @@ class CollectorHandler(APIHandler):
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # type: ignore[override]
         """Refuse whoever is not logged in, before any method is asked."""
         await super().prepare()
         # Jupyter leaves this to each method: one without its decorators would answer anybody.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado.netutil import bind_sockets
-from traitlets.config import Config
+from traitlets import Bool
 
 from collector.errors import UsageError
 from collector.server.extension import CollectorServer
@@ -31,6 +31,8 @@ class RunsOnlyServer(ServerApp):
     """Jupyter Server with its logins and without its services."""
 
     default_services = ("auth",)  # type: ignore[assignment]
+    # It would hold the token.
+    no_browser_open_file = Bool(True)
 
     def init_server_extensions(self) -> None:
         """Load the collector's, whatever else is enabled in this environment."""
@@ -58,21 +60,22 @@ def serve(*, ip: str, port: int, announce: Callable[[str, str | None], None]) ->
     _check(ip, port)
     given = os.environ.get(TOKEN_VARIABLE)
     token = given or secrets.token_hex(24)
-    config = Config()
-    config.ServerApp = {
-        "ip": ip,
-        "port": port,
-        "port_retries": 0,
-        "contents_manager_class": NoFiles,
-        "open_browser": False,
-        "no_browser_open_file": True,
-        "answer_yes": True,
-        "allow_root": True,
-        "allow_unauthenticated_access": False,
-        "log_level": "WARN",
-    }
-    config.IdentityProvider.token = token
-    server = StandaloneServer.initialize_server(argv=[], config=config)  # type: ignore[no-untyped-call]
+    # As arguments, which win over whatever Jupyter's configuration files say. They stay within
+    # this process: no list of processes shows the token.
+    arguments = [
+        f"--ServerApp.ip={ip}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.contents_manager_class={__name__}.NoFiles",
+        "--ServerApp.extra_services=[]",
+        "--ServerApp.open_browser=False",
+        "--ServerApp.answer_yes=True",
+        "--ServerApp.allow_root=True",
+        "--ServerApp.allow_unauthenticated_access=False",
+        "--ServerApp.log_level=WARN",
+        f"--IdentityProvider.token={token}",
+    ]
+    server = StandaloneServer.initialize_server(argv=arguments)  # type: ignore[no-untyped-call]
     shown = f"[{server.ip}]" if ":" in server.ip else server.ip
     scheme = "https" if server.certfile else "http"
     address = f"{scheme}://{shown}:{server.port}{server.base_url}collector/runs"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from collector.store.ownership import INTERRUPTED
+
 # Frames only read; the session is told so. `$1` is the run's id, empty for every
 # run; `$2` and `$3` are the audit entries that the queries of `as_of` are about.
 PREPARE = (
@@ -49,8 +51,9 @@ class FrameQuery:
 
 
 RUNS = FrameQuery(
-    select="""
-SELECT r.id::text AS run_id, r.name, r.status, r.pause_reason, r.message, r.source, r.sandbox_day,
+    select=f"""
+SELECT r.id::text AS run_id, r.name, r.status, {INTERRUPTED} AS interrupted, r.pause_reason,
+       r.message, r.source, r.sandbox_day,
        coalesce(c.categories, 0) AS categories, coalesce(c.category_names, '') AS category_names,
        coalesce(c.node_ids, '') AS node_ids,
        r.lists_total, r.lists_done, f.lists_failed, r.products_total, r.products_searched,
@@ -77,7 +80,7 @@ LEFT JOIN (
                '; ' ORDER BY ordinal
            ) AS category_names
     FROM run_categories GROUP BY run_id
-) c ON c.run_id = r.id""",
+) c ON c.run_id = r.id""",  # noqa: S608 - a constant of this package
     of_run="r.id = {run}",
     order="r.created_at DESC, r.id DESC",
 )

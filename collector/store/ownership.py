@@ -9,6 +9,8 @@ The same session listens for commands that other processes leave for the run.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -21,6 +23,7 @@ from collector.errors import DatabaseError
 # The first half of the two-part lock key; "coll" in ASCII. The second is the owner id.
 LOCK_CLASS = 0x636F6C6C
 COMMAND_CHANNEL = "collector_commands"
+UNLOCK_WITHIN_S = 2.0
 
 # A lock of another database of the same server has the same key: only ours counts.
 OWNER_IS_ALIVE = f"""EXISTS (
@@ -29,6 +32,9 @@ OWNER_IS_ALIVE = f"""EXISTS (
       AND classid = {LOCK_CLASS} AND objid = :owner_id
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 )"""  # noqa: S608 - a constant of this module
+
+# Of a run `r`: it should be running, and nobody living works on it.
+INTERRUPTED = f"(r.status = 'running' AND NOT {OWNER_IS_ALIVE.replace(':owner_id', 'r.owner_id')})"
 
 LIVING_OWNERS = f"""
     SELECT objid::bigint FROM pg_locks
@@ -149,7 +155,14 @@ class OwnerSession:
         return False
 
     async def close(self) -> None:
-        """Release the lock by ending the session."""
+        """Release the lock and end the session."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        if connection is None:
+            return
+        # Ending the session releases the lock as well, but a moment after `close` has returned:
+        # whoever resumed the run right then would find it owned by the dead. A session that is
+        # cut already holds none.
+        with suppress(psycopg.Error, TimeoutError):
+            async with asyncio.timeout(UNLOCK_WITHIN_S):
+                await connection.execute("SELECT pg_advisory_unlock_all()")
+        await connection.close()

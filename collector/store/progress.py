@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, text
 
 from collector.errors import UnknownRun
 from collector.progress import ErrorCount, RunProgress
-from collector.store.ownership import OWNER_IS_ALIVE
+from collector.store.ownership import INTERRUPTED
 from collector.words import PauseReason, RunStatus, Source
 
 _STANDING = f"""
@@ -17,8 +17,7 @@ _STANDING = f"""
         (SELECT count(*) FROM run_categories c WHERE c.run_id = r.id) AS categories,
         f.failed_items, f.lists_failed, f.products_failed,
         (SELECT seller_count FROM seller_counter) AS seller_count,
-        r.status = 'running'
-            AND NOT {OWNER_IS_ALIVE.replace(":owner_id", "r.owner_id")} AS interrupted
+        {INTERRUPTED} AS interrupted
     FROM collection_runs r, LATERAL (
         SELECT count(*) AS failed_items,
                count(DISTINCT node_id) FILTER (WHERE kind = 'best_sellers') AS lists_failed,

@@ -57,6 +57,7 @@ class ScriptedDesk:
 
     def _rename(self, name: str, new_name: str) -> None:
         self.presets = {new_name if n == name else n: ids for n, ids in self.presets.items()}
+        self.default = new_name if self.default == name else self.default
 
     def _make_default(self, name: str) -> None:
         self.default = name

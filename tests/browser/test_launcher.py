@@ -37,7 +37,7 @@ def test_choosing_by_search_by_department_and_all(lab: Lab, desk: Desk) -> None:
     form.get_by_role("checkbox", name="Select all of Automotive").check()
     expect(badge).to_have_text("13 of 334 categories chosen")
     form.get_by_role("searchbox").fill("coffee")
-    form.get_by_role("button", name="Select these").click()
+    form.get_by_role("button", name="Select these", exact=True).click()
     found = form.locator(".clp-category:visible")
     assert found.count() >= 1
     assert all("coffee" in text.lower() for text in found.all_inner_texts())
@@ -158,7 +158,7 @@ def test_hostile_names_of_categories_and_presets_execute_nothing(lab: Lab, desk:
         "desk.presets.update({t: ('1',) for t in HOSTILE[:6]}), desk.launcher._renew_presets()"
     )
     form.get_by_role("searchbox").fill("__pwned")
-    form.get_by_role("button", name="Select these").click()
+    form.get_by_role("button", name="Select these", exact=True).click()
     expect(form.locator(".clp-warnings")).to_contain_text("<img src=x onerror=")
     expect(form.locator(".clp-preset option")).to_have_count(7)
     desk.page.wait_for_timeout(500)

@@ -52,12 +52,12 @@ class ListModel:
     def __init__(self) -> None:
         self.sellers: list[S] = []
         self.former: dict[str, S] = {}
-        self.history: list[set[Seen]] = [set()]
+        self.history: list[dict[S, Seen]] = [{}]
         self._done: list[list[Step]] = []
         self._undone: list[list[Step]] = []
 
-    def on_the_list(self) -> set[Seen]:
-        return {(s.name, s.flagged, s.note) for s in self.sellers if s.on_list}
+    def on_the_list(self) -> dict[S, Seen]:
+        return {s: (s.name, s.flagged, s.note) for s in self.sellers if s.on_list}
 
     def _logged(self) -> None:
         self.history.append(self.on_the_list())

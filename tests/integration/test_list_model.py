@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,14 @@ class World:
             real, _ = pair
             product = real.waiting[0]
             booked = real.reserve(product)
-            with pytest.raises((Crash, DBAPIError)), self.database.engine().begin() as conn:
-                real.settle(conn, product, names, booked)
-                self._crash(conn, killed)
+
+            def settle_and_crash() -> None:
+                with self.database.engine().begin() as conn:
+                    real.settle(conn, product, names, booked)
+                    self._crash(conn, killed)
+
+            with pytest.raises((Crash, DBAPIError)):
+                settle_and_crash()
 
     def _killed_owner(self, number: int) -> None:
         """Another process takes the run over; what the dead one still holds is refused."""
@@ -187,7 +193,8 @@ class World:
 
     def check(self) -> None:
         history = self.model.history
-        assert self._listed(self.desk.sellers()) == history[-1] == self.model.on_the_list()
+        assert history[-1] == self.model.on_the_list()
+        assert self._listed(self.desk.sellers()) == set(history[-1].values())
         log = self.desk.audit_log()
         assert log["audit_id"].tolist() == list(range(1, len(history)))
         assert log["seller_count_snapshot"].tolist() == [len(seen) for seen in history[1:]]
@@ -198,20 +205,26 @@ class World:
                     {"number": str(number)},
                 )
                 rows = conn.exec_driver_sql(SELLERS_AS_OF.replace("%", "%%")).all()
-                assert {(r.display_name, r.flagged, r.note) for r in rows} == expected, number
+                assert {(r.display_name, r.flagged, r.note) for r in rows} == set(
+                    expected.values()
+                ), number
         self._check_differences()
         self._check_runs()
 
     def _check_differences(self) -> None:
         last = len(self.model.history) - 1
         for before, after in {(0, last), (last // 2, last), (last, last // 3)}:
-            then, now = ({n for n, *_ in self.model.history[at]} for at in (before, after))
+            then, now = self.model.history[before], self.model.history[after]
             diff = self.desk.diff(before, after)
             assert (diff.before, diff.after) == (len(then), len(now))
             assert diff.after == diff.before + diff.counts["added"] - diff.counts["removed"]
-            renamed = diff.renamed
-            assert set(diff.added["new_name"]) | set(renamed["new_name"]) == now - then
-            assert set(diff.removed["old_name"]) | set(renamed["old_name"]) == then - now
+            assert set(diff.added["new_name"]) == {now[s][0] for s in now.keys() - then.keys()}
+            assert set(diff.removed["old_name"]) == {then[s][0] for s in then.keys() - now.keys()}
+            pairs = {(then[s][0], now[s][0]) for s in then.keys() & now.keys()}
+            renamed = diff.renamed[["old_name", "new_name"]]
+            assert set(renamed.itertuples(index=False, name=None)) == {
+                (old, new) for old, new in pairs if old != new
+            }
 
     def _check_runs(self) -> None:
         frame = self.desk.runs().set_index("run_id")
@@ -222,11 +235,10 @@ class World:
             assert row["sellers_found"] == len(model.sellers)
             assert row["seller_count_snapshot"] == len(self.model.history[model.ended_at or 0])
         for real, model in ended[-1:]:
-            assert (
-                self._listed(self.desk.sellers(as_of=real.id))
-                == self.model.history[model.ended_at or 0]
+            assert self._listed(self.desk.sellers(as_of=real.id)) == set(
+                self.model.history[model.ended_at or 0].values()
             )
-        for (before, then), (now, model) in zip(ended, ended[1:], strict=False):
+        for (before, then), (now, model) in pairwise(ended):
             expected = expected_delta(model, then)
             delta = self.desk.deltas(now.id, before=before.id)
             found = dict(zip(delta["display_name"], delta["status"], strict=True))

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from itertools import islice
+from contextlib import ExitStack, suppress
+from itertools import islice, pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -315,12 +315,12 @@ def test_a_reader_of_a_byte_a_second_slows_no_other_and_is_dropped(
             slow.recv(1)
         assert time.monotonic() - began < 3
         wait_until(lambda: "took nothing: dropped" in jupyter.log.read_text(), "it was kept")
+        # What the operating systems held for it; nothing waited in the server.
         slow.settimeout(5)
         received = 0
-        with pytest.raises(ConnectionResetError):
+        with suppress(ConnectionResetError):
             while got := slow.recv(65536):
                 received += len(got)
-            raise ConnectionResetError
         assert received < 1_000_000
 
 
@@ -416,15 +416,16 @@ def test_every_entry_comes_in_order_through_a_restart_of_the_server(
 
 
 BLOCKING_KERNEL = """
-import asyncio, os, time
+import asyncio, sys, time
 from collector import RunOptions, Workbench
 
 async def main():
     bench = Workbench.open()
-    run = bench.launch(options=RunOptions(workers=2, pages_per_list=1, pages_per_search=1))
+    run = bench.launch(options=RunOptions(workers=2))
     print(run.id, flush=True)
-    await asyncio.sleep(1)
+    await asyncio.to_thread(sys.stdin.readline)
     time.sleep(3)          # a cell that blocks the kernel's loop
+    await asyncio.sleep(1)
     run.cancel()
     await run
     bench.close()
@@ -440,28 +441,27 @@ def test_a_cell_that_blocks_the_kernel_stops_no_keepalive(
     kernel = subprocess.Popen(
         [sys.executable, "-c", BLOCKING_KERNEL],
         env=own_environment(tmp_path, DATABASE_URL=address),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert kernel.stdin is not None
     assert kernel.stdout is not None
-    with kernel.stdout as said:
-        run_id = said.readline().strip()
-    times: list[float] = []
-    keepalives: list[float] = []
-    expected, status = 1, ""
-    url = f"{jupyter.url}/runs/{run_id}/activity?after=0"
-    with httpx.stream("GET", url, headers=jupyter.headers, timeout=10) as answer:
-        for line in answer.iter_lines():
-            if line == ": keepalive":
-                keepalives.append(time.monotonic())
-            elif line.startswith("id: "):
-                assert line == f"id: {expected}"
-                expected += 1
-                times.append(time.monotonic())
-            elif line == "event: end":
-                status = "end"
-    assert kernel.wait(20) == 0
-    pause_from, pause_to = max(zip(times, times[1:], strict=False), key=lambda p: p[1] - p[0])
-    assert pause_to - pause_from > 2.5
-    assert sum(pause_from < at < pause_to for at in keepalives) >= 4
-    assert status == "end"
+    with kernel.stdout, kernel.stdin:
+        url = f"{jupyter.url}/runs/{kernel.stdout.readline().strip()}/activity?after=0"
+        entries: list[float] = []
+        keepalives: list[float] = []
+        with httpx.stream("GET", url, headers=jupyter.headers, timeout=20) as answer:
+            for line in answer.iter_lines():
+                if line == ": keepalive":
+                    keepalives.append(time.monotonic())
+                elif line.startswith("id: "):
+                    entries.append(time.monotonic())
+                    assert line == f"id: {len(entries)}"
+                    if len(entries) == 1:
+                        print(file=kernel.stdin, flush=True)
+        assert line == ""
+        assert kernel.wait(20) == 0
+    began, ended = max(pairwise(entries), key=lambda pair: pair[1] - pair[0])
+    assert ended - began > 2
+    assert sum(began < at < ended for at in keepalives) >= 3

@@ -9,7 +9,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from stored import COFFEE, TEA, Booked, Store, opened_store, products, sellers_page
 
@@ -368,27 +368,24 @@ def test_a_budget_is_a_ceiling_for_twenty_reservations_at_once(store: Store) -> 
     run_id, owner_id = store.running(budget=7)
     (page,) = store.claim(run_id, owner_id)
     together = threading.Barrier(20)
+    refused: list[str] = []
+    engine = create_engine(store.database.url, pool_size=20)
 
     def reserve() -> int:
         together.wait()
         try:
-            return store.reserve(page, owner_id).request_id
+            with engine.begin() as conn:
+                return requests.reserve_request(conn, page, owner_id=owner_id)
         except BudgetExhausted as error:
-            assert "7 requests" in str(error)
+            refused.append(str(error))
             return 0
 
-    # More connections than the small pool of an analyst gives.
-    database = Database(url=store.database.url, is_embedded=False)
-    engine = store.engine
-    store.engine = database.engine()
-    try:
-        store.engine.pool._max_overflow = 30  # type: ignore[attr-defined]
-        with ThreadPoolExecutor(20) as pool:
-            reserved = [done.result() for done in [pool.submit(reserve) for _ in range(20)]]
-    finally:
-        database.dispose()
-        store.engine = engine
+    with ThreadPoolExecutor(20) as pool:
+        reserved = [done.result() for done in [pool.submit(reserve) for _ in range(20)]]
+    engine.dispose()
     assert len({each for each in reserved if each}) == 7
+    assert len(refused) == 13
+    assert all("7 requests" in message for message in refused)
     assert store.run(run_id).requests == 7
     assert store.value("SELECT count(*) FROM collection_requests") == 7
     assert store.value("SELECT attempts FROM collection_items WHERE id = :id", id=page.id) == 7

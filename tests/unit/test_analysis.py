@@ -12,7 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import analysis
+from collector.errors import UsageError
+from collector.frames.as_of import LIST_DIFF, SELLERS_AS_OF
 from collector.frames.between import HISTORY
+from collector.frames.growth import GROWTH_BY_PLACE
+from collector.frames.quality import QUALITY
 from collector.frames.specs import COVERAGE, FRAMES, PRODUCTS, RUNS, SELLERS, SIGHTINGS
 from collector.models import RunOptions
 
@@ -25,6 +29,10 @@ ALL_SPECS = [
     analysis.SPREAD,
     analysis.SCORES,
     HISTORY,
+    GROWTH_BY_PLACE,
+    LIST_DIFF,
+    QUALITY,
+    SELLERS_AS_OF,
 ]
 
 
@@ -446,10 +454,8 @@ def test_cohorts_tell_how_many_of_each_runs_new_sellers_came_back() -> None:
     assert analysis.cohorts(SIGHTINGS.empty(), runs).empty
 
 
-def test_spread_and_score_put_the_seller_of_everything_first() -> None:
-    seen = sightings({"A": [1, 2], "B": [1], "C": [1]})
-    products = _products({"A": ["Home/x", "Home/y"], "B": ["Pets/"], "C": ["Toys/"]})
-    sellers = SELLERS.frame(
+def _seller_rows(counts: dict[int, int | None]) -> pd.DataFrame:
+    return SELLERS.frame(
         {column.name: None for column in SELLERS.columns}
         | {
             "seller_id": number,
@@ -458,26 +464,139 @@ def test_spread_and_score_put_the_seller_of_everything_first() -> None:
             "feedback_count": count,
             "first_seen_at": START,
         }
-        for number, count in ((1, None), (2, 0))
+        for number, count in counts.items()
     )
-    runs = RUNS.frame([run_row("now", 0)])
+
+
+def test_spread_and_score_put_the_seller_of_everything_first() -> None:
+    seen = pd.concat(
+        [
+            sightings({"A": [1, 2], "B": [1], "C": [1]}, run="then"),
+            sightings({"A": [1], "B": [1]}, run="now"),
+        ]
+    )
+    products = pd.concat(
+        [
+            _products({"A": ["Home/x", "Home/y"], "B": ["Pets/"], "C": ["Toys/"]}, run=run)
+            for run in ("then", "now")
+        ]
+    )
+    searched = pd.concat(
+        [
+            coverage({"A": True, "B": True, "C": True}, run="then"),
+            coverage({"A": True, "B": False, "C": False}, run="now"),
+        ]
+    )
 
     spread = analysis.spread(seen, products)
-    table = analysis.scores(spread, sellers, runs).set_index("seller_id")
+    table = analysis.scores(
+        spread,
+        _seller_rows({1: None, 2: 0}),
+        sightings=seen,
+        coverage=searched,
+        runs=RUNS.frame([run_row("now", 1), run_row("then", 0)]),
+        departments_walked=3,
+    ).set_index("seller_id")
 
     assert spread["departments"].tolist() == [3, 1]
     assert spread["categories"].tolist() == [4, 2]
     assert list(table.index) == [1, 2]
     assert table.loc[1, "breadth"] == pytest.approx(2 / 3)
     assert table["youth"].isna().tolist() == [True, False]
-    # 0.4 * 2/3 + 0.3 * 3/10 + 0.2 * 1, over 0.9: the unknown part's weight is shared.
+    assert table["runs"].tolist() == [2, 1]
+    assert table["runs_able"].tolist() == [2, 2]
+    # 0.4 * 2/3 + 0.3 * 3/10 + 0.2 * 2/2, over 0.9: the unknown part's weight is shared.
     assert table.loc[1, "score"] == pytest.approx(100 * (0.4 * 2 / 3 + 0.09 + 0.2) / 0.9)
-    assert table.loc[2, "score"] == pytest.approx(100 * (0.03 + 0.2 + 0.1))
+    assert table["known"].tolist() == pytest.approx([0.9, 1.0])
+    assert table.loc[2, "score"] == pytest.approx(100 * (0.03 + 0.2 / 2 + 0.1))
+
+
+def test_a_run_that_searched_other_products_does_not_speak_against_a_seller() -> None:
+    seen = sightings({"A": [1]}, run="first")
+    searched = pd.concat(
+        [coverage({"A": True}, run="first"), coverage({"B": True}, run="second")]
+        + [coverage({"A": True}, run="before")]
+    )
+    runs = [run_row("second", 2), run_row("first", 1), run_row("before", 0)]
+
+    table = analysis.scores(
+        analysis.spread(seen, _products({"A": ["Home/x"]}, run="first")),
+        _seller_rows({1: 10}),
+        sightings=seen,
+        coverage=searched,
+        runs=RUNS.frame(runs),
+        departments_walked=2,
+    )
+
+    assert table["runs_able"].tolist() == [1]
+    assert table["stability"].isna().all(), "who was looked for once has proved nothing"
+    assert table["known"].tolist() == pytest.approx([0.8])
+
+
+def test_runs_over_one_department_say_nothing_of_breadth() -> None:
+    seen = sightings({"A": [1]})
+
+    table = analysis.scores(
+        analysis.spread(seen, _products({"A": ["Home/x"]})),
+        _seller_rows({1: None}),
+        sightings=seen,
+        coverage=coverage({"A": True}),
+        runs=RUNS.frame([run_row("now")]),
+        departments_walked=1,
+    )
+
+    assert table["breadth"].isna().all()
+    assert table["score"].tolist() == pytest.approx([10.0]), "of the products alone"
+    assert table["known"].tolist() == pytest.approx([0.3])
+
+
+def test_a_score_without_anything_known_is_missing() -> None:
+    seen = sightings({"A": [1]})
+
+    table = analysis.scores(
+        analysis.spread(seen, _products({"A": ["Home/x"]})),
+        _seller_rows({1: None}),
+        sightings=seen,
+        coverage=coverage({"A": True}),
+        runs=RUNS.frame([run_row("now")]),
+        departments_walked=2,
+        weights=analysis.ScoreWeights(breadth=0, products=0, stability=0, youth=1),
+    )
+
+    assert table["score"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"breadth": -1},
+        {"breadth": 0, "products": 0, "stability": 0, "youth": 0},
+        {"full_breadth": 1},
+        {"full_feedback": 0},
+        {"youth": float("nan")},
+        {"products": "much"},
+    ],
+)
+def test_weights_that_weigh_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="Weights are numbers"):
+        analysis.ScoreWeights.changed(wrong)
+
+
+def test_stored_weights_of_another_version_are_read() -> None:
+    assert analysis.ScoreWeights.changed({"youth": 0.3, "moon": 1}).youth == 0.3
 
 
 def test_a_removed_seller_gets_no_score() -> None:
-    spread = analysis.spread(sightings({"A": [1]}), _products({"A": ["Home/x"]}))
+    seen = sightings({"A": [1]})
+    spread = analysis.spread(seen, _products({"A": ["Home/x"]}))
 
-    table = analysis.scores(spread, SELLERS.empty(), RUNS.empty())
+    table = analysis.scores(
+        spread,
+        SELLERS.empty(),
+        sightings=seen,
+        coverage=COVERAGE.empty(),
+        runs=RUNS.empty(),
+        departments_walked=1,
+    )
 
     pd.testing.assert_frame_equal(table, analysis.SCORES.empty())

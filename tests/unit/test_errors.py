@@ -11,9 +11,7 @@ from collector import errors
 from collector.errors import CollectorError, UpstreamError
 
 CLASSES = [
-    cls
-    for _, cls in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(cls, CollectorError)
+    cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, CollectorError)
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -257,7 +258,7 @@ def test_two_attempts_are_never_closer_than_the_pace() -> None:
     shelf = Shelf(names(20), pace_s=0.5)
     work_through(shelf)
     times = [a.at_s for a in shelf.attempts]
-    assert min(b - a for a, b in zip(times, times[1:], strict=False)) == pytest.approx(0.5)
+    assert min(b - a for a, b in pairwise(times)) == pytest.approx(0.5)
 
 
 def test_after_a_pause_nothing_begins_until_resume() -> None:
@@ -412,13 +413,9 @@ ERRORS: dict[str, Callable[[], Exception | None]] = {
     "refused": lambda: Refused("401"),
     "budget": lambda: BudgetExhausted("spent"),
 }
-SCRIPTS = st.lists(
-    st.lists(st.sampled_from(sorted(ERRORS)), max_size=6), min_size=1, max_size=25
-)
+SCRIPTS = st.lists(st.lists(st.sampled_from(sorted(ERRORS)), max_size=6), min_size=1, max_size=25)
 COMMANDS = st.lists(
-    st.tuples(
-        st.sampled_from([0.0, 0.005, 0.01, 0.3, 2.0]), st.sampled_from(["pause", "resume"])
-    ),
+    st.tuples(st.sampled_from([0.0, 0.005, 0.01, 0.3, 2.0]), st.sampled_from(["pause", "resume"])),
     max_size=12,
 )
 

@@ -78,9 +78,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
 def test_with_credentials_the_address_tells_the_source(
     monkeypatch: pytest.MonkeyPatch, url: str, source: Source, starts: bool
 ) -> None:
-    settings = read(
-        monkeypatch, OXYLABS_USERNAME="me", OXYLABS_PASSWORD=SECRET, OXYLABS_URL=url
-    )
+    settings = read(monkeypatch, OXYLABS_USERNAME="me", OXYLABS_PASSWORD=SECRET, OXYLABS_URL=url)
     assert (settings.source, settings.starts_sandbox) == (source, starts)
 
 

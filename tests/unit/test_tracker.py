@@ -71,7 +71,11 @@ def test_an_error_is_counted_and_leaves_the_item_only_if_it_is_not_tried_again(
     tracker: Tracker, again: bool, text: str
 ) -> None:
     tracker.apply(entry(Action.FETCHING, product_name="Kettle"))
-    told = {"error_type": "unavailable", "error_stage": "fetch", "error_message": "500"}
+    told: dict[str, Any] = {
+        "error_type": "unavailable",
+        "error_stage": "fetch",
+        "error_message": "500",
+    }
     for _ in range(2):
         tracker.apply(entry(Action.ERROR, params={"will_retry": again}, **told))
     progress = tracker.progress()
