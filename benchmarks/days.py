@@ -50,9 +50,10 @@ class Market:
     known: set[str] = field(default_factory=set)
     before: dict[str, set[str]] | None = None
 
-    def truth(self, plan: Plan, day: int) -> dict[str, set[str]]:
-        """By product that can be searched: its sellers, case-folded."""
-        address = f"{self.url}/_sandbox/truth?day={day}&nodes={','.join(plan.lists)}"
+    def truth(self, plan: Plan, day: int, *, pages: int = 3) -> dict[str, set[str]]:
+        """By product that can be searched: the sellers on so many pages of it, case-folded."""
+        asked = f"day={day}&nodes={','.join(plan.lists)}&pages={pages}"
+        address = f"{self.url}/_sandbox/truth?{asked}"
         with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - our own server
             told = json.load(answer)
         return {
@@ -61,20 +62,25 @@ class Market:
             if product["price_cents"] is not None
         }
 
-    def expected(self, now: dict[str, set[str]], *, whole: bool) -> dict[str, int]:
-        """The delta of a run that searched these products; a whole one is the next one's before."""
+    def expected(self, now: dict[str, set[str]], searched: set[str] | None) -> dict[str, int]:
+        """The delta of a run that saw this.
+
+        `searched` are the products that a capped run searched to the end. None stands for a whole
+        run: it searched all, and is what the next one is compared with.
+        """
         here = set().union(*now.values())
         before = self.before or {}
         there = set().union(*before.values())
+        again = set(now) if searched is None else searched
         counts = dict.fromkeys(STATUSES, 0)
         counts["new"] = len(here - self.known)
         counts["returning"] = len((here & self.known) - there)
         counts["retained"] = len(here & there)
         for seller in there - here:
             under = {asin for asin, sellers in before.items() if seller in sellers}
-            counts["not_seen" if under <= now.keys() else "out_of_scope"] += 1
+            counts["not_seen" if under <= again else "out_of_scope"] += 1
         self.known |= here
-        if whole:
+        if searched is None:
             self.before = now
         return counts
 
@@ -103,17 +109,20 @@ def _one_run(bench: Workbench, market: Market, plan: Plan) -> dict[str, Any]:
         run.cancel()
         _until_ended(run)
     row = bench.runs().set_index("run_id").loc[str(run.id)]
-    now = market.truth(plan, int(row["sandbox_day"]))
+    day = int(row["sandbox_day"])
+    now, searched = market.truth(plan, day), None
     if plan.budget:
-        # Which of the day's products a capped run came to is for the run to tell.
-        searched = {
-            str(asin) for asin in bench.items(run).query("status == 'done'")["asin"].dropna()
+        # How far a capped run came is for the run to tell; what stood there, for the sandbox.
+        items = bench.items(run).query("kind == 'seller_search'")
+        done = items[items["status"] == "done"].groupby("asin")["page"].max()
+        searched = set(items["asin"]) - set(items.loc[items["status"] != "done", "asin"])
+        now = {
+            asin: market.truth(plan, day, pages=int(pages))[asin] for asin, pages in done.items()
         }
-        now = {asin: sellers for asin, sellers in now.items() if asin in searched}
-    expected = market.expected(now, whole=not plan.budget)
+    expected = market.expected(now, searched)
     found = summary(bench.deltas(run))
     return {
-        "day": int(row["sandbox_day"]),
+        "day": day,
         "run": plan.kind,
         "status": row["status"],
         "requests": int(row["requests"]),

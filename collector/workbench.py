@@ -11,22 +11,23 @@ from uuid import UUID
 
 from collector import catalogue as catalogues
 from collector.background import BackgroundLoop
+from collector.choosing import CategoryChoosing
 from collector.collection import CollectionService
 from collector.database import Database, open_database
-from collector.models import Category, RunOptions
+from collector.models import RunOptions
 from collector.picturing import FramePictures
 from collector.retention import prune_old_activity
 from collector.run import Run
 from collector.settings import Settings
 from collector.showing import PanelShowing
-from collector.store import presets, runs
+from collector.store import runs
 from collector.upstream import Upstream
 from collector.words import Source
 
 __all__ = ["Run", "Workbench"]
 
 
-class Workbench(FramePictures, PanelShowing):
+class Workbench(FramePictures, PanelShowing, CategoryChoosing):
     """Runs, sellers, frames and reports over one database. Open it with `Workbench.open()`.
 
     Args:
@@ -128,27 +129,6 @@ class Workbench(FramePictures, PanelShowing):
             node_ids = [category.node_id for category in runs.categories(conn, run_id)]
         options = RunOptions(**row.options)
         return self.launch(node_ids, name=row.name, budget=row.budget, options=options)
-
-    def choose(
-        self, categories: Sequence[str] | None = None, *, preset: str | None = None
-    ) -> list[Category]:
-        """The categories that those texts or that preset name; None: the default preset's.
-
-        Raises:
-            UnknownCategory: the catalogue has no such category.
-            UsageError: there is no such preset.
-        """
-        if categories is None:
-            with self.database.engine().connect() as conn:
-                saved = presets.named(conn, preset) if preset else presets.default(conn)
-            categories = saved or self._first_choice()
-        found = [c for text in categories for c in self.catalogue.find(text)]
-        return list({c.node_id: c for c in found}.values())
-
-    def _first_choice(self) -> tuple[str, ...]:
-        if self.source is Source.SANDBOX:
-            return catalogues.SANDBOX_CATEGORIES
-        return catalogues.DEFAULT_CATEGORIES
 
     def attach(self, run_id: str | UUID) -> Run:
         """Have a run again, from any kernel, by its id or the beginning of it.

@@ -21,6 +21,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+import psycopg
 from httpx_sse import ServerSentEvent, connect_sse
 
 from collector.connections import Database
@@ -193,6 +194,24 @@ def own_environment(home: Path, **variables: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         **variables,
     }
+
+
+def run_sql(database: Database, statement: str, *values: object) -> list[tuple]:
+    """Run one statement in a database; the rows it brings."""
+    with psycopg.connect(database.conninfo(), autocommit=True) as connection:
+        cursor = connection.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def own_database(server: Database, template: Database) -> Iterator[Database]:
+    """A migrated, empty database that the tests of a module share."""
+    name = f"served_{secrets.token_hex(6)}_sandbox"
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template.name}")
+    database = server.named(name)
+    yield database
+    database.dispose()
+    run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def free_port() -> int:

@@ -21,8 +21,13 @@ from collector.progress import RunProgress
 class RunFeed(Protocol):
     """What a panel is given to show."""
 
-    id: UUID
-    short_id: str
+    @property
+    def id(self) -> UUID:
+        """The run's id."""
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of the id, as people write it."""
 
     def progress(self) -> RunProgress:
         """How the run stands; cheap, never does I/O."""

@@ -168,7 +168,7 @@ class SellersPanel {
       const head = make("div", `clg-headcell clg-${key}${right ? " clg-right" : ""}`);
       head.setAttribute("role", "columnheader");
       head.dataset.sort = key;
-      const button = makeButton("clg-sort", label, () => this.sort(key));
+      const button = makeButton("clg-sort", label, () => this.look({ sort: key }));
       head.append(button);
       this.heads.append(head);
     }
@@ -232,17 +232,10 @@ class SellersPanel {
 
   // ---- looking
 
+  // Only what changes is sent: the kernel knows how the list is looked at, also between two clicks.
   look(change) {
-    const { search, filter, sort, descending } = this.model.get("state");
     this.body.scrollTo(0);
-    this.model.send({ type: "look", search, filter, sort, descending, ...change });
-  }
-
-  sort(key) {
-    const { sort, descending } = this.model.get("state");
-    if (sort !== key) this.look({ sort: key, descending: key !== "name" && key !== "note" });
-    else if (descending === (key !== "name" && key !== "note")) this.look({ descending: !descending });
-    else this.look({ sort: "", descending: false });
+    this.model.send({ type: "look", ...change });
   }
 
   refresh() {

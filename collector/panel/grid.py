@@ -8,7 +8,7 @@ and what it tells stands in the grid. Everything is done on one thread of the gr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import anywidget
@@ -18,7 +18,7 @@ from collector.errors import UsageError
 from collector.panel.aside import Aside
 from collector.panel.front_end import script
 from collector.panel.grid_picture import grid_picture
-from collector.panel.grid_rows import COLUMNS, FILTERS, Frame, GridRows, Look
+from collector.panel.grid_rows import COLUMNS, FILTERS, Frame, GridRows, next_sort
 from collector.panel.sentences import count, printable
 from collector.panel.shown import Shown
 from collector.panel.static_picture import stylesheet
@@ -26,6 +26,7 @@ from collector.panel.static_picture import stylesheet
 FIRST_ROWS: Final = 60
 MOST_ROWS: Final = 500
 TOLD_SHOWN: Final = 4
+LONGEST_SEARCH: Final = 200
 
 
 class Edited(Protocol):
@@ -147,9 +148,12 @@ class SellersGrid(Shown):
             "descending": look.descending,
         }
 
-    def _see(self, look: Look) -> None:
-        self._rows.see(look)
+    def _see(self, change: dict[str, Any]) -> None:
+        self._rows.see(replace(self._rows.look, **change))
         self._renew()
+
+    def _sort(self, key: str) -> None:
+        self._see(next_sort(self._rows.look, key))
 
     def _send_rows(self, first: int, last: int) -> None:
         rows = self._rows.rows(first, min(last, first + MOST_ROWS))
@@ -221,9 +225,12 @@ class SellersGrid(Shown):
         match message:
             case {"type": "rows", "first": int(first), "last": int(last)}:
                 self._aside.do(self._send_rows, first, last)
-            case {"type": "look", "search": str(search), "filter": str(name), "sort": str(sort)}:
-                descending = bool(message.get("descending"))
-                self._aside.do(self._see, Look(search[:200], name, sort, descending))
+            case {"type": "look", "search": str(search)}:
+                self._aside.do(self._see, {"search": search[:LONGEST_SEARCH]})
+            case {"type": "look", "filter": str(name)}:
+                self._aside.do(self._see, {"filter": name})
+            case {"type": "look", "sort": str(key)}:
+                self._aside.do(self._sort, key)
             case {"type": "choose", "first": int(first), "last": int(last), "on": bool(on)}:
                 self._aside.do(self._choose, first, last, on)
             case {"type": "choose_all", "on": bool(on)}:

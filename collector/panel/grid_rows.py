@@ -32,6 +32,8 @@ FILTERS: Final = (
     ("by_hand", "Added by hand"),
     ("removed", "Removed"),
 )
+# Columns of text are sorted from a to z first, the others from the largest.
+TEXTS: Final = ("name", "note")
 LONGEST_NAME: Final = 100
 
 # One row as the browser gets it: id, chosen, flagged, name, percent, feedback, runs, first seen
@@ -56,6 +58,16 @@ class Look:
     filter: str = "all"
     sort: str = ""
     descending: bool = False
+
+
+def next_sort(look: Look, key: str) -> dict[str, Any]:
+    """What a click on a column's heading changes of the look: one way, the other, not at all."""
+    at_first = key not in TEXTS
+    if look.sort != key:
+        return {"sort": key, "descending": at_first}
+    if look.descending == at_first:
+        return {"descending": not at_first}
+    return {"sort": "", "descending": False}
 
 
 @dataclass

@@ -44,7 +44,9 @@ _log = logging.getLogger(__name__)
 class Launched(Protocol):
     """A run that was launched."""
 
-    short_id: str
+    @property
+    def short_id(self) -> str:
+        """The beginning of its id."""
 
     def panel(self) -> LivePanel:
         """Its live panel."""

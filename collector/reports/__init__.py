@@ -1,8 +1,8 @@
 """Reports: what one run found, as a file for people who have no notebook.
 
-`.html` is one self-contained page that needs no network, `.md` the same in Markdown, `.xlsx` a
-workbook with a sheet a table. All three are written from the same `RunReport`, whose figures are
-the frames'.
+`.html` is one self-contained page that needs no network, `.md` the same in Markdown, `.pdf` the
+same for paper, `.xlsx` a workbook with a sheet a table. All are written from the same
+`RunReport`, whose figures are the frames'.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def write_report(
     Args:
         database: where to read.
         run_id: the run.
-        path: the file, whose ending (`.html .md .xlsx`) says the format; or a folder. An
+        path: the file, whose ending (`.html .md .xlsx .pdf`) says the format; or a folder. An
             existing file is replaced once the new one is whole.
         ending: the format, where the path is a folder.
         parameters: whatever led to this report (a notebook's parameters), recorded in it.
@@ -57,11 +57,6 @@ def write_report(
         Path(path), default_report_name(run, ending=f".{ending.strip().lstrip('.')}")
     )
     write = _FORMATS.get(target.suffix.lower())
-    if target.suffix.lower() == ".pdf":
-        raise UsageError(
-            f"{target.name!r}: reports are not written as PDF; write an .html one and print "
-            "it to PDF from a browser."
-        )
     if write is None:
         raise UsageError(f"{target.name!r} has no known ending. Use one of: {' '.join(_FORMATS)}.")
     report = run_report(database, run_id, parameters=parameters or {})
@@ -95,8 +90,16 @@ def _write_markdown(report: RunReport, path: Path) -> None:
     path.write_text(markdown(report), encoding="utf-8")
 
 
+def _write_pdf(report: RunReport, path: Path) -> None:
+    # Only who wants paper waits for its compiler to load.
+    from collector.reports.paper import write_pdf
+
+    write_pdf(report, path)
+
+
 _FORMATS: dict[str, Callable[[RunReport, Path], None]] = {
     ".html": _write_page,
     ".md": _write_markdown,
+    ".pdf": _write_pdf,
     ".xlsx": write_workbook,
 }

@@ -10,9 +10,9 @@ from __future__ import annotations
 import jinja2
 from markupsafe import Markup
 
-from collector import pictures
 from collector.reports import tables
 from collector.reports.content import RunReport
+from collector.reports.drawings import drawings
 
 
 def page(report: RunReport) -> str:
@@ -36,17 +36,6 @@ def page(report: RunReport) -> str:
         parameters=tables.parameter_table(report),
         figure=tables.figure,
         generated=f"{report.generated_at:%Y-%m-%d %H:%M:%S} UTC",
-        pictures=_pictures(report),
+        # Markup: the renderer has escaped what stands inside (held by a test with hostile names).
+        pictures={name: Markup(svg) for name, svg in drawings(report).items()},  # noqa: S704
     )
-
-
-def _pictures(report: RunReport) -> dict[str, Markup]:
-    charts = {
-        "funnel": pictures.funnel(report.run),
-        "count_over_time": pictures.count_over_time(report.snapshots),
-        "waterfall": pictures.waterfall(report.summary),
-        "per_category": pictures.per_category(report.by_category),
-        "requests": pictures.requests_and_errors(report.requests),
-    }
-    # Markup: the renderer has escaped what stands inside (held by a test with hostile names).
-    return {name: Markup(pictures.svg(chart)) for name, chart in charts.items()}  # noqa: S704

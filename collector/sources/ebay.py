@@ -11,11 +11,11 @@ import unicodedata
 from typing import Any
 from urllib.parse import urlencode
 
+from collector.names import normalize_name
 from collector.sources.ebay_page import (
     Card,
     SearchPage,
     check_search_page,
-    normalize_name,
     parse_search_page,
 )
 from collector.sources.foreign_text import one_line

@@ -42,6 +42,9 @@ LIVING_OWNERS = f"""
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """  # noqa: S608 - a constant of this module
 
+_WENT_AWAY = (
+    "PostgreSQL went away while a run was being taken over: once it is back, resume the run."
+)
 _ALIVE = text(f"SELECT {OWNER_IS_ALIVE}")
 
 
@@ -65,7 +68,11 @@ class OwnerSession:
         self.owner_id = 0
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -83,8 +90,11 @@ class OwnerSession:
             DatabaseError: PostgreSQL cannot be reached.
         """
         connection = await self._connect()
-        cursor = await connection.execute("SELECT nextval('collection_owner_ids')")
-        self.owner_id = int((await cursor.fetchone() or (0,))[0])
+        try:
+            cursor = await connection.execute("SELECT nextval('collection_owner_ids')")
+            self.owner_id = int((await cursor.fetchone() or (0,))[0])
+        except psycopg.Error as exc:
+            raise DatabaseError(_WENT_AWAY) from exc
         await self._lock(connection)
 
     async def reopen(self) -> None:
@@ -128,7 +138,7 @@ class OwnerSession:
             )
             row = await cursor.fetchone()
         except psycopg.Error as exc:
-            raise DatabaseError("PostgreSQL went away while a run was being taken over.") from exc
+            raise DatabaseError(_WENT_AWAY) from exc
         if row is None or not row[0]:
             # Owner ids are never drawn twice: it is our own former session, of which the server
             # does not know yet that it is gone.

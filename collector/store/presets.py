@@ -19,6 +19,14 @@ def default(conn: Connection) -> tuple[str, ...] | None:
     return None if found is None else tuple(found)
 
 
+def default_name(conn: Connection) -> str | None:
+    """The name of the default preset; None where none is."""
+    found = conn.execute(
+        select(category_presets.c.name).where(category_presets.c.is_default)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
 def named(conn: Connection, name: str) -> tuple[str, ...]:
     """The node ids of a preset.
 

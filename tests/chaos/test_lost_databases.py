@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from collector.database import Database, upgrade
 from collector.embedded import ensure_server, server_status, stop_server
+from collector.errors import DatabaseError
 from collector.progress import RunProgress
 from collector.sandbox.process import SandboxProcess
 from collector.settings import Settings
@@ -32,11 +33,11 @@ Working = tuple[UUID, asyncio.Task[RunProgress]]
 
 @asynccontextmanager
 async def working(
-    database: Database, settings: Settings, sandbox: SandboxProcess
+    database: Database, settings: Settings, sandbox: SandboxProcess, *, patience_s: float = 60
 ) -> AsyncIterator[Working]:
     """A run that is worked on by this process."""
     forget(sandbox)
-    async with serving(through(settings, sandbox), database) as service:
+    async with serving(through(settings, sandbox), database, patience_s=patience_s) as service:
         run_id = await service.create(categories(NODES))
         _, task = service.start(run_id)
         yield run_id, task
@@ -190,7 +191,7 @@ async def test_a_run_waits_for_a_database_that_is_read_only_for_a_while(
 @pytest.fixture
 def small_disk(short_directory: Path) -> Iterator[Path]:
     """A home on a file system of its own with room for little more than the database."""
-    home = short_directory / "small"
+    home = short_directory / f"small-{time.monotonic_ns()}"
     home.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=150m,mode=711", "collector-test", str(home)],
@@ -268,16 +269,11 @@ async def test_a_database_that_stays_away_leaves_a_run_that_says_how_to_go_on(
     sandbox: SandboxProcess,
     undisturbed: Undisturbed,
     trial: Trial,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("collector.transactions.PATIENCE_S", 1.0)
-    monkeypatch.setattr("collector.execution.PATIENCE_S", 1.0)
-    async with working(mortal_database, settings, sandbox) as (run_id, task):
+    async with working(mortal_database, settings, sandbox, patience_s=1) as (run_id, task):
         await asyncio.sleep(0.4 * undisturbed.took_s)
         stop_at_once(mortal_home)
         began = time.monotonic()
-        from collector.errors import DatabaseError
-
         with pytest.raises(DatabaseError, match="resume the run"):
             await asyncio.wait_for(task, 60)
         assert time.monotonic() - began < 20

@@ -121,10 +121,12 @@ def wait_until(condition: Callable[[], Any], *, within_s: float = 15) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, database: Database) -> AsyncIterator[CollectionService]:
+async def serving(
+    settings: Settings, database: Database, **given: Any
+) -> AsyncIterator[CollectionService]:
     """A collection service whose requests go where the settings lead."""
     upstream = Upstream(settings)
-    service = CollectionService(database, connect=upstream.connect, source=Source.SANDBOX)
+    service = CollectionService(database, connect=upstream.connect, source=Source.SANDBOX, **given)
     try:
         yield service
     finally:

@@ -6,8 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import run_sql
-from served import WrittenRun, numbered, wait_until
+from served import WrittenRun, numbered, run_sql, wait_until
 
 from collector.connections import Database
 from collector.models import ActivityEntry

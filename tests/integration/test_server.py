@@ -11,8 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from conftest import create_database, drop_database, run_sql
-from served import JupyterProcess, WrittenRun
+from served import JupyterProcess, WrittenRun, own_database, run_sql
 from tornado.web import RequestHandler
 
 from collector.connections import Database
@@ -25,11 +24,8 @@ BASE_URL = "/user/some%20one/"
 @pytest.fixture(scope="module")
 def filled(server: Database, template: Database) -> Iterator[Database]:
     """A database that the tests of this module share."""
-    name = f"served_{uuid4().hex[:12]}_sandbox"
-    database = create_database(server, name, template=template.name)
-    yield database
-    database.dispose()
-    drop_database(server, name)
+    with own_database(server, template) as database:
+        yield database
 
 
 @pytest.fixture(scope="module")

@@ -14,18 +14,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import islice, pairwise
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import create_database, drop_database, run_sql
 from httpx_sse import ServerSentEvent
 from psycopg import connect
 from served import (
     JupyterProcess,
     WrittenRun,
     numbered,
+    own_database,
     own_environment,
+    run_sql,
     stream,
     wait_until,
     whole_stream,
@@ -46,11 +46,8 @@ LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'collecto
 @pytest.fixture(scope="module")
 def filled(server: Database, template: Database) -> Iterator[Database]:
     """A database that the tests of this module share."""
-    name = f"streamed_{uuid4().hex[:12]}_sandbox"
-    database = create_database(server, name, template=template.name)
-    yield database
-    database.dispose()
-    drop_database(server, name)
+    with own_database(server, template) as database:
+        yield database
 
 
 @pytest.fixture(scope="module")
