@@ -35,7 +35,7 @@ lint: .venv/.installed-lint  ## style, types and the import contract
 clean:  ## stop the PostgreSQL that comes along; remove .venv and caches, never your data
 	@if [ -x $(BIN)/collector ]; then $(BIN)/collector db stop || true; fi
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist htmlcov .coverage
-	find collector tests migrations benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip reads its own variables split at spaces, hence the relative path. Older pips hand
 # PIP_CONSTRAINT on to the environment that builds a package; newer ones want the second name.

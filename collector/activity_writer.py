@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.models import ActivityEntry
 from collector.store import activity_log
+from collector.transactions import apart
 from collector.words import Action
 
 BATCH_ENTRIES = 200
@@ -27,7 +28,7 @@ class ActivityWriter:
     """Writes the entries it is offered until it is closed.
 
     Args:
-        engine: on the loop that runs `write`.
+        engine: used by transactions alone.
         run_id: whose entries they are.
     """
 
@@ -76,10 +77,7 @@ class ActivityWriter:
             id=missed_to, timestamp=batch[0].timestamp, action=Action.GAP, items_count=missed
         )
         try:
-            async with self._engine.begin() as conn:
-                await conn.run_sync(
-                    activity_log.append, self._run_id, [gap, *batch] if missed else batch
-                )
+            await apart(self._append([gap, *batch] if missed else batch))
         except (DBAPIError, OSError):
             # The database is away. The entries wait; that it is away is told by whoever
             # settles items, and a loss by the gap entry.
@@ -87,3 +85,7 @@ class ActivityWriter:
             return False
         self._missed -= missed
         return True
+
+    async def _append(self, entries: list[ActivityEntry]) -> None:
+        async with self._engine.begin() as conn:
+            await conn.run_sync(activity_log.append, self._run_id, entries)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Connection
 
 from collector import catalogue as catalogues
-from collector.catalogue import Catalogue
 from collector.database import Database
+from collector.estimate import Estimate, History
 from collector.models import Category, RunOptions
+from collector.refreshing import CatalogueRefreshing
 from collector.run import Run
 from collector.settings import Settings
-from collector.store import presets
+from collector.store import history, presets
 from collector.words import Source
 
 if TYPE_CHECKING:
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class CategoryChoosing(ABC):
+class CategoryChoosing(CatalogueRefreshing, ABC):
     """How `Workbench` comes to the categories of a run."""
 
-    catalogue: Catalogue
     database: Database
     settings: Settings
     source: Source
@@ -57,13 +57,49 @@ class CategoryChoosing(ABC):
             with self.database.engine().connect() as conn:
                 saved = presets.named(conn, preset) if preset else presets.default(conn)
             categories = saved or self._first_choice()
-        found = [c for text in categories for c in self.catalogue.find(text)]
+        catalogue = self.catalogue
+        found = [c for text in categories for c in catalogue.find(text)]
         return list({c.node_id: c for c in found}.values())
 
     def _first_choice(self) -> tuple[str, ...]:
         if self.source is Source.SANDBOX:
             return catalogues.SANDBOX_CATEGORIES
         return catalogues.DEFAULT_CATEGORIES
+
+    def estimate(
+        self,
+        categories: Sequence[str] | None = None,
+        *,
+        preset: str | None = None,
+        options: RunOptions | None = None,
+        budget: int | None = None,
+    ) -> Estimate:
+        """What a run over these categories may cost, by earlier runs where there are any.
+
+        Args:
+            categories: as for `launch`.
+            preset: as for `launch`.
+            options: as for `launch`.
+            budget: as for `launch`.
+
+        Raises:
+            UnknownCategory: the catalogue has no such category.
+            UsageError: there is no such preset.
+        """
+        from collector.panel.launching import LaunchChoice, estimate
+
+        chosen = self.choose(categories, preset=preset)
+        choice = LaunchChoice(
+            categories=tuple(category.node_id for category in chosen),
+            name=None,
+            budget=self.settings.collector_budget if budget is None else budget,
+            options=options or RunOptions(workers=self.settings.collector_workers),
+        )
+        return estimate(choice, history=self._history(choice.options))
+
+    def _history(self, options: RunOptions) -> History:
+        with self.database.engine().connect() as conn:
+            return history.read(conn, pages_per_search=options.pages_per_search)
 
     def presets(self) -> dict[str, tuple[str, ...]]:
         """Saved choices: node ids by name, the default first."""
@@ -106,12 +142,15 @@ class CategoryChoosing(ABC):
     def launcher(self) -> Launcher:
         """A form to choose categories and terms in, and to launch runs from."""
         from collector.panel.launcher import Launcher
-        from collector.panel.launching import LaunchChoice, Presets
+        from collector.panel.launching import LaunchChoice, Presets, estimate
 
         def launch(choice: LaunchChoice) -> Run:
             return self.launch(
                 choice.categories, name=choice.name, budget=choice.budget, options=choice.options
             )
+
+        def by_earlier_runs(choice: LaunchChoice) -> Estimate:
+            return estimate(choice, history=self._history(choice.options))
 
         return Launcher(
             self.catalogue.categories(),
@@ -129,6 +168,7 @@ class CategoryChoosing(ABC):
             options=RunOptions(workers=self.settings.collector_workers),
             source=self.source,
             has_credentials=self.settings.has_credentials,
+            estimate=by_earlier_runs,
         )
 
     def _with_presets(self, deed: Callable[[Connection], T]) -> T:

@@ -24,7 +24,7 @@ from collector.sources.oxylabs import OxylabsClient
 from collector.store import activity_log, progress, runs
 from collector.store.ownership import OwnerSession
 from collector.tracker import Tracker
-from collector.transactions import PATIENCE_S, Transactions
+from collector.transactions import PATIENCE_S, Transactions, apart
 from collector.words import Action, PauseReason, RunStatus, Source
 from collector.work import RunWork
 
@@ -103,14 +103,14 @@ class RunExecution:
                         )
                     )
                 finally:
-                    await engine.dispose()
+                    await apart(engine.dispose())
                 options = RunOptions.model_validate(row.options)
                 engine = self._database.async_engine(pool_size=options.workers + 3)
                 try:
                     self._transactions = Transactions(engine, patience_s=self._patience_s)
                     return await self._work_on(row, had, options, engine)
                 finally:
-                    await engine.dispose()
+                    await apart(engine.dispose())
         finally:
             self._rests.set()
 

@@ -16,7 +16,7 @@ from collector.models import ActivityEntry, RunOptions
 from collector.progress import RunProgress
 from collector.store import activity_log, progress, runs
 from collector.tracker import Tracker
-from collector.transactions import Transactions
+from collector.transactions import Transactions, apart
 from collector.words import RunStatus
 
 LOOK_EVERY_S = 0.4
@@ -108,9 +108,9 @@ class Follower:
                 self._task = asyncio.create_task(self._watch(), name=f"watch {self._run_id}")
                 return
         except BaseException:
-            await self._engine.dispose()
+            await apart(self._engine.dispose())
             raise
-        await self._engine.dispose()
+        await apart(self._engine.dispose())
 
     async def _watch(self) -> None:
         try:
@@ -119,7 +119,7 @@ class Follower:
                 await asyncio.sleep(LOOK_EVERY_S)
                 ended = await self._look()
         finally:
-            await self._engine.dispose()
+            await apart(self._engine.dispose())
 
     async def _look(self) -> bool:
         """Take over what has come; returns whether the run has ended and all of it is here."""

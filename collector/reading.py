@@ -10,11 +10,11 @@ from uuid import UUID
 
 from collector import frames
 from collector.analysis import BY_CATEGORY, DELTAS, ScoreWeights
-from collector.catalogue import Catalogue
 from collector.database import Database
 from collector.errors import UsageError
 from collector.frames.between import compare
 from collector.frames.growth import by_place
+from collector.refreshing import CatalogueRefreshing
 from collector.run import Run
 from collector.store import as_of, desk_settings, runs
 
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 Moment: TypeAlias = "Run | str | UUID | datetime | Integral | int"
 
 
-class FrameReading:
+class FrameReading(CatalogueRefreshing):
     """What `Workbench` can read. Columns, dtypes and units: `collector.frames.specs`."""
 
     database: Database
-    catalogue: Catalogue
 
     def runs(self) -> pd.DataFrame:
         """One row a run, newest first; columns and dtypes: `collector.frames.specs.RUNS`."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import threading
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,7 +16,7 @@ from collector.activity import Subscription, get_activity_stream
 from collector.background import BackgroundLoop
 from collector.collection import CollectionService
 from collector.database import Database
-from collector.errors import IllegalMove
+from collector.errors import IllegalMove, RunInProgress
 from collector.execution import RunExecution
 from collector.follower import Follower
 from collector.models import ActivityEntry
@@ -59,6 +61,7 @@ class Run:
         self._lock = threading.Lock()
         self._execution: RunExecution | None = None
         self._task: asyncio.Task[RunProgress] | None = None
+        self._following: Future[Follower] | None = None
         self._watching = True
         self._follower = self._new_follower()
         # First of all what the database says: `progress` never does I/O.
@@ -179,6 +182,7 @@ class Run:
 
         Raises:
             TimeoutError: it did not end in time.
+            KeyboardInterrupt: somebody interrupted the waiting; the run goes on.
         """
         try:
             loop = asyncio.get_running_loop()
@@ -190,7 +194,34 @@ class Run:
 
         nest_asyncio2.apply(loop)
         waiting = loop.create_task(asyncio.wait_for(self.rest(), timeout_s))
-        return loop.run_until_complete(waiting)
+        with self._interrupting(waiting):
+            return loop.run_until_complete(waiting)
+
+    @contextmanager
+    def _interrupting(self, waiting: asyncio.Task[RunProgress]) -> Iterator[None]:
+        """Let an interrupt end the waiting: raised wherever the loop is, it would end a worker."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        interrupted = False
+
+        def interrupt(*_: object) -> None:
+            nonlocal interrupted
+            interrupted = True
+            waiting.get_loop().call_soon_threadsafe(waiting.cancel)
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not interrupted:
+                raise
+            raise KeyboardInterrupt(
+                f"The waiting has ended, the run goes on. Pause it by `run.pause()`; have it again "
+                f"by `bench.attach({self.short_id!r})`."
+            ) from None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def panel(self) -> LivePanel:
         """The run's live panel; any number of them show the same."""
@@ -267,14 +298,15 @@ class Run:
         """This process works on the run no more: from now on it watches what becomes of it."""
         follower = self._new_follower()
 
-        async def follow() -> None:
+        async def follow() -> Follower:
             await follower.begin()
             with self._lock:
                 self._follower, self._execution = follower, None
+            return follower
 
         # Dropped because the database is away, say: `progress` keeps what was known last.
         if not task.cancelled() and task.exception() is not None and self._watching:
-            asyncio.run_coroutine_threadsafe(follow(), self._background.loop)
+            self._following = asyncio.run_coroutine_threadsafe(follow(), self._background.loop)
 
     def _submit(self, coroutine: Any) -> Future[Any]:
         """Run a coroutine where the run's own things live."""
@@ -298,7 +330,15 @@ class Run:
             return await self._follower.rest()
         rest = asyncio.ensure_future(self._execution.rest())
         done, _ = await asyncio.wait({rest, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        if self._task in done:
-            rest.cancel()
+        if self._task not in done:
+            return await rest or self.progress()
+        rest.cancel()
+        try:
             return self._task.result()
-        return await rest or self.progress()
+        except RunInProgress:
+            if self._following is None:
+                raise
+        # Of two who resumed it at once the other was faster: the run is watched like any other's.
+        follower = await asyncio.wrap_future(self._following)
+        resting = asyncio.run_coroutine_threadsafe(follower.rest(), self._background.loop)
+        return await asyncio.wrap_future(resting)

@@ -1,17 +1,24 @@
-"""Transactions that wait for a database that went away, and retry what may be retried."""
+"""Transactions that wait for a database that went away, and retry what may be retried.
+
+They run apart, on one loop of this process' own that no cell can block. A transaction that stood
+still in the middle, because the loop that carries its run is busy, would keep its rows locked for
+whoever keeps that loop busy: an edit made in a cell would wait for itself for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from psycopg import OperationalError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from collector.background import BackgroundLoop
 from collector.errors import DatabaseError
 
 # A restart with crash recovery takes seconds to minutes; nothing is lost by waiting this long.
@@ -26,7 +33,40 @@ _AWAY = ("57P", "08")
 # read-only when their disk is nearly full.)
 _UNFIT = {"53100", "53300", "25006"}
 
+_APART = BackgroundLoop("collector transactions")
+
 T = TypeVar("T")
+
+
+async def apart(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine on the loop of the transactions. Cancelling waits until it has ended."""
+    loop = _APART.loop
+    outcome: Future[T] = Future()
+    tasks: list[asyncio.Task[T]] = []
+
+    def begin() -> None:
+        tasks.append(loop.create_task(coroutine))
+        tasks[0].add_done_callback(tell)
+
+    def tell(task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            outcome.cancel()
+        elif error := task.exception():
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(task.result())
+
+    loop.call_soon_threadsafe(begin)
+    waiting = asyncio.wrap_future(outcome)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+        await asyncio.wait({waiting})
+        if not waiting.cancelled():
+            # Looked at, for asyncio complains otherwise: whoever cancelled has its own reason.
+            waiting.exception()
+        raise
 
 
 class Transactions:
@@ -36,7 +76,7 @@ class Transactions:
     knows whether it went through. Functions that must not count twice check that themselves.
 
     Args:
-        engine: on the loop that awaits `run`.
+        engine: used and disposed of `apart` alone.
         patience_s: how long to wait for a database that went away.
     """
 
@@ -50,6 +90,9 @@ class Transactions:
         Raises:
             DatabaseError: the database stayed away.
         """
+        return await apart(self._run(function))
+
+    async def _run(self, function: Callable[[Connection], T]) -> T:
         until = time.monotonic() + self._patience_s
         wait_s = FIRST_WAIT_S
         while True:

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from collector import catalogue as catalogues
 from collector.background import BackgroundLoop
 from collector.choosing import CategoryChoosing
 from collector.collection import CollectionService
@@ -47,7 +46,6 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
         self.settings = settings
         self.database = database
         self.source = source
-        self.catalogue = catalogues.shipped()
         self._background = BackgroundLoop("collector background")
         self._upstream = Upstream(settings)
         self._service = CollectionService(database, connect=self._upstream.connect, source=source)

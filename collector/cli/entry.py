@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from collector import __version__
-from collector.cli import database_verbs, desk_verbs, list_verbs, run_verbs
+from collector.cli import database_verbs, desk_verbs, list_verbs, run_verbs, schedule_verb
 from collector.cli.terms import BAD_USAGE, ERROR, LEFT_AT_ONCE
 from collector.errors import CollectorError, UsageError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verbs in (run_verbs, list_verbs, desk_verbs):
+for verbs in (run_verbs, list_verbs, schedule_verb, desk_verbs):
     verbs.add_to(app)
 app.add_typer(database_verbs.app, name="db")
 

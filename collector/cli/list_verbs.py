@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from collector.cli.terms import (
-    JsonOption,
-    OutputOption,
-    RunArgument,
-    SourceOption,
-    console,
-    workbench,
-)
+from collector.cli.category_verb import categories
+from collector.cli.table import print_table
+from collector.cli.terms import JsonOption, OutputOption, RunArgument, SourceOption, workbench
 
-if TYPE_CHECKING:
-    from collector.models import Category
-
-GAP: Final = 2
-LEAST_WIDTH: Final = 8
 _RUN_COLUMNS = {
     "run_id": "run",
     "name": "name",
@@ -55,7 +45,7 @@ def runs(as_json: JsonOption = False, source: SourceOption = None) -> None:
         if run["interrupted"]:
             run["status"] = "interrupted"
     rows = [[_cell(column, run[column]) for column in _RUN_COLUMNS] for run in listed]
-    _print_table(list(_RUN_COLUMNS.values()), rows, gives_way=1, numbers_from=4)
+    print_table(list(_RUN_COLUMNS.values()), rows, gives_way=1, numbers_from=4)
 
 
 def _cell(column: str, value: Any) -> str:
@@ -66,37 +56,6 @@ def _cell(column: str, value: Any) -> str:
     if column == "created_at":
         return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M")
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def categories(
-    search: Annotated[
-        str | None, typer.Argument(metavar="[SEARCH]", help="Part of a name, or a node id.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the categories a run can take."""
-    from collector.catalogue import shipped
-
-    catalogue = shipped()
-    found = [c for c in catalogue.categories() if _is_meant(c, search or "")]
-    if not found and search:
-        # Says what is near, where nothing is called that.
-        found = list(catalogue.find(search))
-    if as_json:
-        print(json.dumps([_category(category) for category in found], ensure_ascii=False))
-        return
-    _print_table(["node id", "category"], [[c.node_id, c.title] for c in found], gives_way=1)
-
-
-def _is_meant(category: Category, search: str) -> bool:
-    wanted = search.strip().casefold()
-    return wanted in category.title.casefold() or category.node_id == wanted
-
-
-def _category(category: Category) -> dict[str, object]:
-    from dataclasses import asdict
-
-    return {**asdict(category), "title": category.title}
 
 
 def export(
@@ -121,31 +80,3 @@ def report(run: RunArgument, output: OutputOption, source: SourceOption = None) 
     """Write the report of a run: html or md, by the name's ending."""
     with workbench(source) as bench:
         print(f"Written: {bench.report(bench.attach(run), output)}")
-
-
-def _print_table(
-    headings: list[str], rows: list[list[str]], *, gives_way: int, numbers_from: int = 99
-) -> None:
-    """Print columns. In a terminal, column `gives_way` is cut so that a row keeps to one line.
-
-    In a pipe nothing is cut: whoever reads it searches for whole words.
-    """
-    from rich.cells import cell_len, set_cell_size
-
-    from collector.panel.sentences import printable
-
-    lines = [headings, *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    out = console()
-    if out.is_terminal:
-        excess = sum(widths) + GAP * (len(widths) - 1) - out.width
-        widths[gives_way] = max(LEAST_WIDTH, widths[gives_way] - max(0, excess))
-    for line in lines:
-        cells = []
-        for number, (cell, width) in enumerate(zip(line, widths, strict=True)):
-            padding = " " * (width - cell_len(cell))
-            if not padding and cell_len(cell) > width:
-                cells.append(f"{set_cell_size(cell, width - 1)}…")
-            else:
-                cells.append(padding + cell if number >= numbers_from else cell + padding)
-        print((" " * GAP).join(cells).rstrip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,6 +75,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, max=100, help="How many requests at once.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Begin when no other run is at work here.")
+    ] = False,
     report: ReportOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -84,6 +88,8 @@ def run(
     """
     if categories and preset:
         raise UsageError("Give categories or --preset, not both.")
+    from collector.cli.waiting import turn
+
     with workbench() as bench:
         if preset:
             categories = _categories_of(bench, preset)
@@ -97,10 +103,26 @@ def run(
         )
 
         def start() -> Run:
+            if not quiet:
+                _tell_estimate(bench, categories or None, budget=budget, options=options)
             return bench.launch(categories or None, name=name, budget=budget, options=options)
 
-        code = _see_through(bench, start, report=report, as_json=as_json, quiet=quiet)
+        with turn(bench.database) if wait else nullcontext():
+            code = _see_through(bench, start, report=report, as_json=as_json, quiet=quiet)
     raise typer.Exit(code)
+
+
+def _tell_estimate(
+    bench: Workbench,
+    categories: list[str] | None,
+    *,
+    budget: int | None,
+    options: RunOptions | None,
+) -> None:
+    """Say what the run may cost, before its first request."""
+    from collector.panel.launching import estimate_words
+
+    say(estimate_words(bench.estimate(categories, budget=budget, options=options)))
 
 
 def _categories_of(bench: Workbench, preset: str) -> list[str]:

@@ -15,9 +15,12 @@ class SellersPanel {
       open: (place, onNote) => this.open(place, onNote),
     });
     this.build(el);
-    this.renew(null);
+    this.renew({});
     this.listeners = {
-      "change:state": () => this.paintState(),
+      "change:state": () => {
+        if (model.get("state").version === this.version) this.paintState();
+        else this.renew(model.get("near"));
+      },
       "change:note": () => this.paintNote(),
       "msg:custom": (message) => this.receive(message),
     };
@@ -34,7 +37,6 @@ class SellersPanel {
     if (message.type === "rows" && message.version === this.version) {
       this.body.give(message.first, message.rows);
     }
-    if (message.type === "renewed") this.renew(message.at);
     if (message.type === "copy") this.copied(message);
     if (message.type === "done") {
       this.busy(false);
@@ -42,10 +44,12 @@ class SellersPanel {
     }
   }
 
-  renew(at) {
+  // `near`: where the row that stood on top stands now, and the rows round it.
+  renew({ at = null, first = 0, rows = [] }) {
     const state = this.model.get("state");
     this.version = state.version;
     this.body.renew(state.shown, this.model.get("first_rows"), at);
+    if (rows.length) this.body.give(first, rows);
     this.paintState();
     this.paintNote();
   }
@@ -55,9 +59,12 @@ class SellersPanel {
   build(el) {
     const root = make("section", "clp clg clp-live");
     root.setAttribute("aria-label", "Sellers");
-    root.setAttribute("data-lm-suppress-shortcuts", "true");
     this.root = root;
     root.append(this.buildHead(), this.buildTools(), this.buildForm(), this.buildNote(), this.buildTable());
+    // JupyterLab's one-key commands look at the element in focus itself, not at what is round it.
+    for (const node of root.querySelectorAll("button, input, [tabindex]")) {
+      node.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     el.append(root);
   }
 

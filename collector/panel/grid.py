@@ -24,6 +24,7 @@ from collector.panel.shown import Shown
 from collector.panel.static_picture import stylesheet
 
 FIRST_ROWS: Final = 60
+ROWS_ABOVE: Final = 10
 MOST_ROWS: Final = 500
 TOLD_SHOWN: Final = 4
 LONGEST_SEARCH: Final = 200
@@ -74,6 +75,7 @@ class GridWidget(anywidget.AnyWidget):
     layout_of = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
     first_rows: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    near = traitlets.Dict().tag(sync=True)
     note = traitlets.Dict().tag(sync=True)
 
 
@@ -128,11 +130,18 @@ class SellersGrid(Shown):
     def _renew(self, *, anchor: int | None = None) -> None:
         """Tell the browser that the rows are others than before."""
         self._version += 1
+        at = None if anchor is None else self._rows.place_of(anchor)
+        first = max(0, (at or 0) - ROWS_ABOVE)
+        # What stood in sight is sent along, so that it does not vanish for a moment. All of it in
+        # one update of traits: a message of its own could overtake them.
         with self.widget.hold_sync():
             self.widget.first_rows = self._rows.rows(0, FIRST_ROWS)
+            self.widget.near = {
+                "at": at,
+                "first": first,
+                "rows": [] if at is None else self._rows.rows(first, first + FIRST_ROWS),
+            }
             self.widget.state = self._state()
-        at = None if anchor is None else self._rows.place_of(anchor)
-        self.widget.send({"type": "renewed", "version": self._version, "at": at})
         self._renew_pictures()
 
     def _state(self) -> dict[str, Any]:

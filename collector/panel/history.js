@@ -60,7 +60,6 @@ class HistoryPanel {
   build(el) {
     const root = make("section", "clp clh clp-live");
     root.setAttribute("aria-label", "History");
-    root.setAttribute("data-lm-suppress-shortcuts", "true");
     this.head = make("div", "clp-head");
     const name = make("div", "clp-name", "History");
     name.setAttribute("role", "heading");
@@ -82,6 +81,10 @@ class HistoryPanel {
     this.noteWords = make("div", "clp-notewords");
     this.note.append(this.noteWords);
     root.append(this.head, this.note, this.columns);
+    // JupyterLab's one-key commands look at the element in focus itself, not at what is round it.
+    for (const node of root.querySelectorAll("button, [tabindex]")) {
+      node.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     el.append(root);
   }
 
@@ -239,6 +242,7 @@ class HistoryPanel {
       this.model.send({ type: "again", run });
     });
     button.title = "Launch a new run with the same categories, options and budget";
+    button.setAttribute("data-lm-suppress-shortcuts", "true");
     if (this.asked === run) {
       button.disabled = true;
       setText(button, "Starting…");

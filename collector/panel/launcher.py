@@ -160,7 +160,7 @@ class Launcher:
         choice, problems = self._read()
         words = ""
         if choice is not None:
-            words = estimate_words(self._estimate(choice), choice)
+            words = estimate_words(self._estimate(choice))
         chosen = self.form.choice.get("chosen") or []
         self.form.answer = {
             "source": "SANDBOX" if self._source is Source.SANDBOX else "Oxylabs",

@@ -11,15 +11,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from collector.estimate import NO_HISTORY, Estimate, History
+from collector.estimate import estimate as estimate_run
 from collector.models import Category, RunOptions
 from collector.panel.sentences import count, span
 
 LONGEST_NAME: Final = 200
-PRODUCTS_A_PAGE: Final = 50
-# Seconds that an answer takes, and how many searches are asked for at all: some products have no
-# dollar price, or stand in several lists. Rough; a caller that knows better gives its own estimate.
-ANSWER_S: Final = 5.0
-LEAST_SHARE_SEARCHED: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +27,6 @@ class LaunchChoice:
     name: str | None
     budget: int | None
     options: RunOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a run may cost, from and to: requests, and seconds."""
-
-    requests: tuple[int, int]
-    duration_s: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +41,31 @@ class Presets:
     make_default: Callable[[str], None]
 
 
-def estimate(choice: LaunchChoice, *, answer_s: float = ANSWER_S) -> Estimate:
+def estimate(choice: LaunchChoice, *, history: History = NO_HISTORY) -> Estimate:
     """What a choice may cost, from how many lists, products and pages it may come to."""
     options = choice.options
-    lists = len(choice.categories) * options.pages_per_list
-    products = lists * PRODUCTS_A_PAGE
-    fewest = lists + int(LEAST_SHARE_SEARCHED * products)
-    most = lists + products * options.pages_per_search
-    if choice.budget is not None:
-        fewest, most = min(fewest, choice.budget), min(most, choice.budget)
-    pace = answer_s / options.workers
-    return Estimate((fewest, most), (fewest * pace, most * pace))
+    return estimate_run(
+        categories=len(choice.categories),
+        pages_per_list=options.pages_per_list,
+        pages_per_search=options.pages_per_search,
+        workers=options.workers,
+        budget=choice.budget,
+        history=history,
+    )
 
 
-def estimate_words(found: Estimate, choice: LaunchChoice) -> str:
+def estimate_words(found: Estimate) -> str:
     """An estimate as a sentence."""
     low, high = found.requests
     requests = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     quick, slow = (_roughly(length_s) for length_s in found.duration_s)
     lasting = quick if quick == slow else f"{quick} to {slow}"
-    text = f"About {requests} requests, {lasting} with {count(choice.options.workers, 'worker')}."
-    if choice.budget is not None and high >= choice.budget:
-        text += f" The budget of {choice.budget:,} ends it."
+    text = f"About {requests} requests, {lasting} with {count(found.workers, 'worker')}"
+    if found.runs:
+        text += f", as in {count(found.runs, 'earlier run')}"
+    text += "."
+    if found.budget is not None and high >= found.budget:
+        text += f" The budget of {found.budget:,} ends it."
     return text
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from collector.sandbox.asked import Asked, SearchAsked
 from collector.sandbox.chance import draw
+from collector.sandbox.departments import department_page
 from collector.sandbox.market import LIST_PAGES, ListedProduct, Market, is_node_id
 from collector.sandbox.pages import best_sellers_content, best_sellers_html, search_html
 
@@ -137,6 +138,9 @@ def results(asked: Asked, answers: Answers, *, day: int) -> list[tuple[Any, int,
             )
             for page in range(asked.page, asked.page + asked.pages)
         ]
+    if asked.source == "amazon":
+        page = department_page(asked.url or "")
+        return [("" if page is None else page, 404 if page is None else 200, asked.url or "")]
     if asked.search is None:
         return [("", 404, asked.url or "")]
     pages = range(asked.page, asked.page + asked.pages)

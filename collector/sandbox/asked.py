@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-_BY_URL = ("ebay", "universal", "universal_ecommerce")
+_BY_URL = ("amazon", "ebay", "universal", "universal_ecommerce")
 SOURCES = ("amazon_bestsellers", "ebay_search", *_BY_URL)
 _US = re.compile(r"\d{5}|united states\b.*|us", re.IGNORECASE)
 

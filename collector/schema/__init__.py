@@ -15,6 +15,7 @@ from collector.schema.audit import (
     seller_audit_log,
     seller_counter,
 )
+from collector.schema.catalogue import CATEGORY_STATUSES, categories
 from collector.schema.conventions import SNAPSHOT_COMMENT, metadata
 from collector.schema.desk import category_presets, collector_settings
 from collector.schema.items import (
@@ -31,10 +32,12 @@ from collector.schema.seller_list import run_sellers, seller_aliases, seller_sig
 __all__ = [
     "AUDIT_ACTIONS",
     "AUDIT_SOURCES",
+    "CATEGORY_STATUSES",
     "CHANGES",
     "ITEM_STATUSES",
     "SNAPSHOT_COMMENT",
     "activity_log",
+    "categories",
     "category_presets",
     "collection_items",
     "collection_requests",

@@ -127,6 +127,13 @@ collection_items = Table(
         postgresql_where=text("status = 'failed'"),
     ),
     Index("ix_collection_items_run_id_asin", "run_id", "asin"),
+    # What each best-seller list answered last, over all runs: one row a list and run.
+    Index(
+        "ix_collection_items_lists_answered",
+        "node_id",
+        "settled_at",
+        postgresql_where=text("kind = 'best_sellers' AND page = 1 AND status = 'done'"),
+    ),
 )
 
 failed_pages = Table(

@@ -53,6 +53,8 @@ class ActivityHandler(CollectorHandler):
             if self.request.method == "HEAD":
                 self._finish()
                 return
+            if self._connection.closed():
+                return  # the reader did not wait for the database
             self._bound_socket()
             self._viewer = tailing.watch(run_id)
             try:

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from scripted_run import HOSTILE, ScriptedRun
+from scripted_run import HOSTILE as ANYTHING
+from scripted_run import ScriptedRun
 
 from collector.analysis.deltas import DELTAS
 from collector.errors import UsageError
@@ -20,6 +21,8 @@ from collector.frames.specs import RUNS, SELLERS
 from collector.panel.grid import SellersGrid, SellersSource
 from collector.panel.history import History, HistorySource
 
+# What a database can hold of it.
+HOSTILE = tuple(text.replace("\ud800", "").replace("\x00", "") for text in ANYTHING)
 DAY = pd.Timestamp("2026-03-01", tz="UTC")
 
 
@@ -147,8 +150,8 @@ class ScriptedHistory:
     @staticmethod
     def _run(number: int, name: str) -> dict[str, Any]:
         began = DAY + pd.Timedelta(days=number)
-        counts = dict.fromkeys([c.name for c in RUNS.columns if c.dtype == "int64"], number)
-        return counts | {
+        kinds = {"int64": number, "bool": False}
+        return {column.name: kinds.get(column.dtype) for column in RUNS.columns} | {
             "run_id": str(UUID(int=number << 64)),
             "name": name,
             "status": "completed",
@@ -226,4 +229,4 @@ class ScriptedHistory:
         if self.calls:
             raise UsageError("The budget cannot be: <img src=x onerror=alert(1)>.")
         self.calls.append(run_id)
-        return ScriptedRun(rate=8).history(steps=20).start()
+        return ScriptedRun().history(steps=20)

@@ -220,6 +220,23 @@ def the_run(database: Database, *, within_s: float = 30) -> str:
             time.sleep(0.005)
 
 
+def reach(database: Database, run_id: str, requests: int, *, within_s: float = 60) -> None:
+    """Wait until a run has reserved so many requests, or has ended."""
+    deadline = time.monotonic() + within_s
+    with psycopg.connect(database.conninfo(), autocommit=True) as connection:
+        while True:
+            row = connection.execute(
+                "SELECT requests >= %s OR finished_at IS NOT NULL FROM collection_runs "
+                "WHERE id = %s",
+                [requests, run_id],
+            ).fetchone()
+            assert row is not None
+            if row[0]:
+                return
+            assert time.monotonic() < deadline, "the run stands still"
+            time.sleep(0.002)
+
+
 def of_the_run(database: Database, run_id: str, columns: str) -> tuple[Any, ...]:
     """Columns of a run's row."""
     with psycopg.connect(database.conninfo(), autocommit=True) as connection:

@@ -115,9 +115,7 @@ def check_books(database: Database, run_id: UUID | str) -> None:
         )
 
 
-def repeated(
-    entries: Sequence[dict[str, Any]], undisturbed: Sequence[dict[str, Any]]
-) -> int:
+def repeated(entries: Sequence[dict[str, Any]], undisturbed: Sequence[dict[str, Any]]) -> int:
     """How many honest answers a sandbox was asked for more often than by the undisturbed run.
 
     Retries after faults that the sandbox made on purpose are not the collector's repetitions.

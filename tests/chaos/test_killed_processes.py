@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import NODES, ROUNDS, Trial, Undisturbed, moments, of_the_run, the_run
+from conftest import NODES, ROUNDS, Trial, Undisturbed, moments, of_the_run, reach, the_run
 from integration.collecting import asked, wait_until
 from integration.command_line import CommandLine
 from jupyter_client.manager import KernelManager
@@ -47,17 +47,21 @@ def test_a_process_killed_at_any_moment_loses_nothing(
 ) -> None:
     """And is killed once more while it goes on."""
     moment = moments("process", number)
-    delays_s = [moment.uniform(0, 0.9) * undisturbed.took_s for _ in range(2)]
-    print(f"killed after {delays_s[0]:.3f} s, the resumed one after {delays_s[1]:.3f} s")
+    # By requests, for these come at the pace of the machine, and a little later.
+    counts = sorted(moment.randrange(len(undisturbed.entries)) for _ in range(2))
+    delays_s = [moment.uniform(0, 0.1) for _ in range(2)]
+    print(f"killed at requests {counts}, and then {delays_s} s later")
     crashes = 0
     with killed(cli.start("run", *NODES, "--json", "--quiet")):
         run_id = the_run(database)
+        reach(database, run_id, counts[0])
         time.sleep(delays_s[0])
     crashes += 1
     owner = of_the_run(database, run_id, "owner_id")
     if of_the_run(database, run_id, "status") != ("completed",):
         with killed(cli.start("resume", run_id, "--json", "--quiet")):
             wait_until(lambda: of_the_run(database, run_id, "owner_id") != owner, within_s=30)
+            reach(database, run_id, counts[1])
             time.sleep(delays_s[1])
         crashes += 1
     if of_the_run(database, run_id, "status") != ("completed",):
@@ -82,8 +86,8 @@ def test_a_killed_kernel_leaves_a_run_that_any_terminal_resumes(
     undisturbed: Undisturbed,
     trial: Trial,
 ) -> None:
-    delay_s = moments("kernel", number).uniform(0, 0.9) * undisturbed.took_s
-    print(f"killed after {delay_s:.3f} s")
+    at_request = moments("kernel", number).randrange(len(undisturbed.entries) - 5)
+    print(f"killed at request {at_request}")
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(env=cli.environment)
     client = manager.blocking_client()
@@ -92,7 +96,7 @@ def test_a_killed_kernel_leaves_a_run_that_any_terminal_resumes(
         client.wait_for_ready(timeout=60)
         client.execute(LAUNCH.format(nodes=list(NODES)))
         run_id = the_run(database)
-        time.sleep(delay_s)
+        reach(database, run_id, at_request)
         manager.signal_kernel(signal.SIGKILL)
         wait_until(lambda: not manager.is_alive())
     finally:
@@ -122,7 +126,7 @@ def test_of_two_that_resume_at_once_one_owns_the_run_and_both_end_well(
 ) -> None:
     with killed(cli.start("run", *NODES, "--json", "--quiet")):
         run_id = the_run(database)
-        time.sleep(undisturbed.took_s / 4)
+        reach(database, run_id, len(undisturbed.entries) // 4)
     racers = [cli.start("resume", run_id, "--json", "--quiet") for _ in range(2)]
     ended = [racer.communicate(timeout=60) for racer in racers]
     for racer, (out, errors) in zip(racers, ended, strict=True):
@@ -148,9 +152,9 @@ def test_a_signal_leaves_a_run_that_says_how_to_go_on(
     trial: Trial,
 ) -> None:
     """What is in flight is kept: nothing is asked for again."""
-    process = cli.start("run", *NODES, "--quiet")
+    process = cli.start("run", *NODES, "--json", "--quiet")
     run_id = the_run(database)
-    time.sleep(moments(name).uniform(0.1, 0.7) * undisturbed.took_s)
+    reach(database, run_id, moments(name).randrange(5, len(undisturbed.entries) // 2))
     os.kill(process.pid, name)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 3, errors

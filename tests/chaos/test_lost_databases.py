@@ -18,7 +18,6 @@ from conftest import NODES, ROUNDS, Trial, Undisturbed, moments, served_from
 from cutting_proxy import CuttingProxy
 from integration.collecting import asked, categories, forget, serving, through
 from integration.command_line import CommandLine, assert_one_error_line
-from pydantic import SecretStr
 
 from collector.database import Database, upgrade
 from collector.embedded import ensure_server, server_status, stop_server
@@ -288,5 +287,3 @@ async def test_a_database_that_stays_away_leaves_a_run_that_says_how_to_go_on(
         entries=asked(sandbox),
         crashes=1,
     )
-
-

@@ -24,7 +24,7 @@ from collector.errors import DatabaseError
 from collector.migrating import alembic_config
 from collector.schema import metadata
 
-REVISIONS = ["044_seller_collection", "045_seller_snapshots", "046_activity_log"]
+REVISIONS = ["044_seller_collection", "045_seller_snapshots", "046_activity_log", "047_categories"]
 RUN = "00000000-0000-0000-0000-000000000001"
 
 # Everything that the catalogue knows of a schema, apart from the order of columns.
@@ -109,6 +109,7 @@ def test_the_way_down_leads_back_and_up_again(empty_database: Database) -> None:
     upgrade(empty_database)
     whole = catalogue(empty_database)
     for revision, gone in (
+        ("046_activity_log", "lists_answered"),
         ("045_seller_snapshots", "activity_log"),
         ("044_seller_collection", "seller_count_snapshot"),
         ("base", "collection_runs"),

@@ -202,11 +202,13 @@ async def test_an_owner_that_lost_its_run_to_another_leaves_it_alone(
         await until(lambda: len(asked(market)) > 5)
         # Somebody takes the run over at the very moment in which the owner's session is cut.
         async with OwnerSession(database.conninfo()) as thief:
-            with psycopg.connect(database.conninfo(), autocommit=True) as admin:
-                admin.execute(
-                    "UPDATE collection_runs SET owner_id = %s WHERE id = %s",
-                    (thief.owner_id, run_id),
-                )
+            # In a thread: the row may be locked by a transaction that goes on on this loop.
+            await asyncio.to_thread(
+                rows,
+                database,
+                "UPDATE collection_runs SET owner_id = :owner RETURNING 1",
+                owner=thief.owner_id,
+            )
             with pytest.raises(OwnershipLost):
                 await lost
             begun = len(asked(market))

@@ -19,6 +19,10 @@ from collector.server.extension import CollectorServer
 from collector.server.handlers import CollectorHandler
 
 BASE_URL = "/user/some%20one/"
+CONNECTIONS = (
+    "SELECT pid FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,18 @@ def jupyter(filled: Database, tmp_path_factory: pytest.TempPathFactory) -> Itera
     home = tmp_path_factory.mktemp("jupyter")
     with JupyterProcess(home, filled, base_url=BASE_URL, options=options) as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def connections_at_start(jupyter: JupyterProcess, filled: Database) -> list[tuple]:
+    """Who was connected to the database when the server had started, but for this test."""
+    assert httpx.get(f"{jupyter.url}/runs").status_code == 403
+    return run_sql(filled, CONNECTIONS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _at_start(connections_at_start: list[tuple]) -> None:
+    """Looked at before anybody asks for runs."""
 
 
 @pytest.fixture(scope="module")
@@ -219,19 +235,12 @@ def test_the_page_may_run_its_own_script_and_nothing_else(
     assert gone.status_code == 404
 
 
-def test_no_database_is_opened_before_somebody_asks(database: Database, tmp_path: Path) -> None:
-    def connections() -> list[tuple]:
-        return run_sql(
-            database,
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid()",
-        )
-
-    with JupyterProcess(tmp_path, database) as process:
-        assert httpx.get(f"{process.url}/runs").status_code == 403
-        assert not connections()
-        assert httpx.get(f"{process.url}/runs", headers=process.headers).json() == []
-        assert connections()
+def test_no_database_is_opened_before_somebody_asks(
+    connections_at_start: list[tuple], jupyter: JupyterProcess, filled: Database
+) -> None:
+    assert connections_at_start == []
+    assert httpx.get(f"{jupyter.url}/runs", headers=jupyter.headers).status_code == 200
+    assert run_sql(filled, CONNECTIONS)
 
 
 def test_a_database_that_does_not_answer_is_503_until_it_does(

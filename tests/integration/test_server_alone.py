@@ -74,7 +74,7 @@ def test_it_serves_runs_and_their_streams_with_the_token_it_prints(
 
 
 def test_kernels_files_and_terminals_are_not_served(database: Database, tmp_path: Path) -> None:
-    """Whatever else is enabled in the environment."""
+    """Whatever else is enabled in the environment, whose token is used and not printed."""
     (tmp_path / "secret.txt").write_text("not for readers")
     config = tmp_path / "config" / "jupyter_server_config.d"
     config.mkdir(parents=True)
@@ -87,25 +87,18 @@ def test_kernels_files_and_terminals_are_not_served(database: Database, tmp_path
         *("files/secret.txt", "view/secret.txt", "nbconvert/html/secret.txt", "lab", "tree"),
         *("terminals/websocket/1", "api/security/csp-report", "kernelspecs/python3/x"),
     ]
-    with serving(tmp_path, database) as (url, token, _):
+    with serving(tmp_path, database, JUPYTER_TOKEN="chosen-by-us") as (url, said, _):
+        assert said == "the one in JUPYTER_TOKEN"
         root = url.removesuffix("collector")
-        headers = {"Authorization": f"token {token}"}
+        headers = {"Authorization": "token chosen-by-us"}
+        assert httpx.get(f"{url}/runs", headers=headers).status_code == 200
+        assert httpx.get(f"{url}/runs", params={"token": ""}).status_code == 403
         for path in gone:
             for method in ("GET", "POST"):
                 answer = httpx.request(method, root + path, headers=headers)
                 assert answer.status_code == 404, path
                 assert "not for readers" not in answer.text
         assert httpx.get(f"{root}metrics").status_code in {302, 403}
-
-
-def test_a_token_of_the_environment_is_used_and_not_printed(
-    database: Database, tmp_path: Path
-) -> None:
-    with serving(tmp_path, database, JUPYTER_TOKEN="chosen-by-us") as (url, said, _):
-        assert said == "the one in JUPYTER_TOKEN"
-        headers = {"Authorization": "token chosen-by-us"}
-        assert httpx.get(f"{url}/runs", headers=headers).status_code == 200
-        assert httpx.get(f"{url}/runs", params={"token": ""}).status_code == 403
 
 
 def test_a_port_that_is_taken_is_bad_usage_in_one_line(tmp_path: Path) -> None:

@@ -163,12 +163,12 @@ def test_an_estimate_grows_with_the_choice_and_ends_at_the_budget() -> None:
     assert large is not None
     assert estimate(small).requests == (72, 302)
     assert estimate(large).requests == (216, 906)
-    words = estimate_words(estimate(large), large)
+    words = estimate_words(estimate(large))
     assert words == "About 216 to 906 requests, 4 min to 15 min with 5 workers."
     capped = read(["1", "2", "3"], budget="300")[0]
     assert capped is not None
     assert estimate(capped).requests == (216, 300)
-    assert "The budget of 300 ends it." in estimate_words(estimate(capped), capped)
+    assert "The budget of 300 ends it." in estimate_words(estimate(capped))
 
 
 def test_unconfirmed_categories_and_missing_credentials_are_warned_of() -> None:

@@ -70,6 +70,7 @@ def test_no_money_is_a_float(table: Table) -> None:
         (schema.seller_audit_log, "action", "action", schema.AUDIT_ACTIONS),
         (schema.seller_audit_log, "source", "source", schema.AUDIT_SOURCES),
         (schema.seller_audit_changes, "change", "change", schema.CHANGES),
+        (schema.categories, "status", "status", schema.CATEGORY_STATUSES),
     ],
 )
 def test_a_column_of_words_takes_those_words_only(
