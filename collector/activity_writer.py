@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.models import ActivityEntry
 from collector.store import activity_log
-from collector.transactions import apart
+from collector.transactions import apart, may_pass
 from collector.words import Action
 
 BATCH_ENTRIES = 200
@@ -78,7 +78,12 @@ class ActivityWriter:
         )
         try:
             await apart(self._append([gap, *batch] if missed else batch))
-        except (DBAPIError, OSError):
+        except (DBAPIError, OSError) as exc:
+            if not may_pass(exc):
+                # Refused for what it holds, and it would be again: the loss is told as a gap.
+                self._missed += len(batch)
+                self._missed_to = batch[-1].id
+                return True
             # The database is away. The entries wait; that it is away is told by whoever
             # settles items, and a loss by the gap entry.
             self._waiting.extendleft(reversed(batch))

@@ -19,7 +19,7 @@ from collector.progress import RunProgress
 from collector.schema import collection_runs
 from collector.store import items, progress, runs
 from collector.store.ownership import is_alive
-from collector.transactions import PATIENCE_S, Transactions
+from collector.transactions import PATIENCE_S, Transactions, apart
 from collector.words import MOVES, PauseReason, RunStatus, Source
 
 # A command waits no longer than this for a database that went away: somebody is looking on.
@@ -250,7 +250,7 @@ class CollectionService:
     async def close(self) -> None:
         """Close the service's own connections. Runs at work have theirs."""
         if self._engine is not None:
-            await self._engine.dispose()
+            await apart(self._engine.dispose())
             self._engine = None
 
     def _transactions(self) -> Transactions:

@@ -21,7 +21,7 @@ from collector.progress import RunProgress
 from collector.refusals import explain
 from collector.runner import ParallelCollectionRunner, RunEnd
 from collector.sources.oxylabs import OxylabsClient
-from collector.store import activity_log, progress, runs
+from collector.store import activity_log, items, progress, runs
 from collector.store.ownership import OwnerSession
 from collector.tracker import Tracker
 from collector.transactions import PATIENCE_S, Transactions, apart
@@ -173,6 +173,7 @@ class RunExecution:
             transactions=self._transactions,
             publish=self.publish,
             on_pause=self._keep_pause,
+            may_send=lambda: self._runner is not None and self._runner.may_begin,
         )
         self._runner = ParallelCollectionRunner(work, workers=options.workers)
         if self._leaving:
@@ -296,13 +297,28 @@ class RunExecution:
                 return
             if self._shown().status is RunStatus.PAUSED:
                 await self._move(RunStatus.RUNNING)
+            if await self._brought_nothing():
+                return
             await self._move(RunStatus.COMPLETED)
             shown = self._shown()
             self._tell(
                 Action.COMPLETE,
-                f"Completed: {shown.sellers_new} new of {shown.sellers_found} sellers found, "
+                f"{shown.sellers_new} new of {shown.sellers_found} sellers found, "
                 f"{shown.requests} requests, {shown.failed_items} failed items.",
             )
+
+    async def _brought_nothing(self) -> bool:
+        """Pause a run in which not one item succeeded: few items make no streak of failures."""
+        shown = self._shown()
+        if not shown.failed_items or shown.lists_done or shown.products_total:
+            return False
+        last = shown.errors[0].last_message if shown.errors else "unknown"
+        message = f"Paused: not one request brought an answer. The last error: {last}"
+        await self._move(RunStatus.PAUSED, reason=PauseReason.FAILURES, message=message)
+        await self._transactions.run(lambda c: items.retry_failed(c, self.run_id))
+        await self._refresh()
+        self._tell(Action.PAUSED, message, reason=PauseReason.FAILURES.value)
+        return True
 
     async def _leave(self, message: str) -> None:
         async with self._turn:

@@ -124,13 +124,15 @@ class Follower:
     async def _look(self) -> bool:
         """Take over what has come; returns whether the run has ended and all of it is here."""
 
-        def read(conn: Connection) -> tuple[RunProgress, list[ActivityEntry]]:
+        def read(conn: Connection) -> tuple[RunProgress, RunStatus | None, list[ActivityEntry]]:
             return (
                 progress.read(conn, self._run_id),
+                # Asked before the entries: once it has ended, none comes after these.
+                activity_log.ended(conn, self._run_id),
                 activity_log.read(conn, self._run_id, after=self._after, limit=READ_ENTRIES),
             )
 
-        shown, entries = await self._transactions.run(read)
+        shown, ended, entries = await self._transactions.run(read)
         for entry in entries:
             self._stream.publish(entry)
             self._tracker.apply(entry)
@@ -138,7 +140,7 @@ class Follower:
         self._tracker.rebase(shown)
         if shown.status.is_final or (shown.status is RunStatus.RUNNING and not shown.interrupted):
             self._expecting_until = 0.0
-        if shown.status.is_final and not entries:
-            self._stream.end(shown.status)
+        if ended is not None and not entries:
+            self._stream.end(ended)
             return True
         return False

@@ -33,6 +33,10 @@ class RunEnd(StrEnum):
     STOPPED = "stopped"
 
 
+class HeldBack(Exception):
+    """An attempt found, before anything had left, that it may not begin any more."""
+
+
 class Work(Protocol[ItemT]):
     """Where items come from, what is done with them, and who is told."""
 
@@ -43,7 +47,11 @@ class Work(Protocol[ItemT]):
         """Whether no item is pending or under way anywhere."""
 
     async def perform(self, item: ItemT, *, worker_id: int, attempt: int) -> None:
-        """Attempt an item once and keep what it brought; raise what went wrong."""
+        """Attempt an item once and keep what it brought; raise what went wrong.
+
+        Raises:
+            HeldBack: the runner was paused or ended while the attempt was being prepared.
+        """
 
     async def fail(self, item: ItemT, *, worker_id: int, attempt: int, error: Exception) -> None:
         """Keep an item as failed."""
@@ -106,6 +114,11 @@ class ParallelCollectionRunner(Generic[ItemT]):
         return self._pause_reason is not None
 
     @property
+    def may_begin(self) -> bool:
+        """Whether an attempt that has been prepared may leave."""
+        return not self.paused and self._end is None
+
+    @property
     def consecutive_failures(self) -> int:
         """Failed items since the last success."""
         return len(self._streak)
@@ -149,7 +162,7 @@ class ParallelCollectionRunner(Generic[ItemT]):
                 group.create_task(self._feed(), name="feeder")
                 for worker_id in range(1, self.workers + 1):
                     group.create_task(self._take_items(worker_id), name=f"worker-{worker_id}")
-        except* Exception as failures:
+        except ExceptionGroup as failures:
             # One cause is enough to act on; the others mostly follow from it.
             raise failures.exceptions[0] from None
         return self._end or RunEnd.DRAINED
@@ -206,6 +219,8 @@ class ParallelCollectionRunner(Generic[ItemT]):
         while await self._may_go():
             try:
                 await self._attempt(item, worker_id, attempt + throttled)
+            except HeldBack:
+                continue
             except Exception as error:
                 decision = decide(
                     error, attempt=attempt, throttled=throttled + 1, jitter=self._jitter()

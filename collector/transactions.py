@@ -100,7 +100,7 @@ class Transactions:
                 async with self._engine.begin() as conn:
                     return await conn.run_sync(function)
             except (DBAPIError, OperationalError, OSError) as exc:
-                if not _may_pass(exc):
+                if not may_pass(exc):
                     raise
                 if time.monotonic() > until:
                     raise DatabaseError(
@@ -111,7 +111,7 @@ class Transactions:
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
 
-def _may_pass(exc: Exception) -> bool:
+def may_pass(exc: Exception) -> bool:
     """Whether the same transaction may work later."""
     if not isinstance(exc, DBAPIError):
         return True

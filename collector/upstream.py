@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from collector.errors import SettingsError
 from collector.sandbox.process import SandboxProcess
 from collector.settings import Settings
 from collector.sources.oxylabs import OxylabsClient
@@ -40,18 +42,35 @@ class Upstream:
 
         Raises:
             SandboxError: the sandbox could not be started.
+            SettingsError: a real run, and no credentials for it.
         """
         settings = self._settings
-        url = settings.oxylabs_url
-        if settings.starts_sandbox:
-            url = await asyncio.to_thread(self._sandbox_url)
-        headers = {}
-        if source is Source.SANDBOX and sandbox_day is not None:
-            headers[DAY_HEADER] = str(sandbox_day)
+        if source is Source.OXYLABS:
+            if settings.source is not Source.OXYLABS:
+                raise SettingsError(
+                    "This run needs Oxylabs: set OXYLABS_USERNAME and OXYLABS_PASSWORD, and leave "
+                    "OXYLABS_URL unset."
+                )
+            return self._client(settings.oxylabs_url, connections=connections)
+        headers = {} if sandbox_day is None else {DAY_HEADER: str(sandbox_day)}
+        if settings.source is Source.SANDBOX and not settings.starts_sandbox:
+            return self._client(settings.oxylabs_url, connections=connections, headers=headers)
+        # Also where credentials are set: a run of the sandbox must not spend them.
+        return OxylabsClient(
+            url=await asyncio.to_thread(self._sandbox_url),
+            username=SANDBOX_ACCOUNT,
+            password=SecretStr(SANDBOX_ACCOUNT),
+            headers=headers,
+            connections=connections,
+        )
+
+    def _client(
+        self, url: str, *, connections: int, headers: Mapping[str, str] | None = None
+    ) -> OxylabsClient:
         return OxylabsClient(
             url=url,
-            username=settings.oxylabs_username or SANDBOX_ACCOUNT,
-            password=settings.oxylabs_password or SecretStr(SANDBOX_ACCOUNT),
+            username=self._settings.oxylabs_username or SANDBOX_ACCOUNT,
+            password=self._settings.oxylabs_password or SecretStr(SANDBOX_ACCOUNT),
             headers=headers,
             connections=connections,
         )

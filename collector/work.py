@@ -21,6 +21,7 @@ from collector.errors import BudgetExhausted, PageNotUnderstood, Refused, Upstre
 from collector.models import ActivityEntry, Item, ProductPage, RunOptions, Settled
 from collector.policy import Decision, Step, interval_s, speaks_of_the_target
 from collector.pressure import PressureGauge
+from collector.runner import HeldBack
 from collector.settling import book_failure, settle_list, settle_search
 from collector.sources import amazon, ebay
 from collector.sources.oxylabs import Answer, OxylabsClient
@@ -49,6 +50,7 @@ class RunWork:
         transactions: reach the database.
         publish: tells viewers.
         on_pause: is told when the runner pauses by itself.
+        may_send: whether a request may leave, asked once it is reserved.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class RunWork:
         transactions: Transactions,
         publish: Callable[[ActivityEntry], object],
         on_pause: Callable[[PauseReason, str], Awaitable[None]],
+        may_send: Callable[[], bool],
     ) -> None:
         self.run_id = run_id
         self._options = options
@@ -71,6 +74,7 @@ class RunWork:
         self._transactions = transactions
         self._publish = publish
         self._on_pause = on_pause
+        self._may_send = may_send
         self._gauge = PressureGauge()
         self._held: set[int] = set()
 
@@ -112,6 +116,10 @@ class RunWork:
         request_id = await self._transactions.run(
             lambda c: requests.reserve_request(c, item, owner_id=self._owner_id)
         )
+        if not self._may_send():
+            # The database took its time, and somebody paused meanwhile: stop means stop.
+            await self._transactions.run(lambda c: requests.give_back(c, request_id))
+            raise HeldBack
         entry = partial(item_entry, item, worker_id=worker_id, attempt=attempt)
         payload = self._payload(item)
         self._publish(entry(Action.FETCHING, url=payload.get("url"), params=request_params(item)))

@@ -77,6 +77,6 @@ def export(
 
 
 def report(run: RunArgument, output: OutputOption, source: SourceOption = None) -> None:
-    """Write the report of a run: html or md, by the name's ending."""
+    """Write the report of a run: html, md, pdf or xlsx, by the name's ending."""
     with workbench(source) as bench:
         print(f"Written: {bench.report(bench.attach(run), output)}")

@@ -3,8 +3,9 @@
 It is given streams, values and callbacks, and knows neither the collection service nor the store.
 """
 
+from collector.estimate import Estimate
 from collector.panel.launcher import Launcher
-from collector.panel.launching import Estimate, LaunchChoice, Presets
+from collector.panel.launching import LaunchChoice, Presets
 from collector.panel.live import LivePanel, RunControls, RunFeed
 
 __all__ = [

@@ -9,6 +9,7 @@ class SellersPanel {
     this.version = -1;
     this.from = 0;
     this.form = null;
+    this.typing = null;
     this.body = new GridBody(model.get("layout_of").columns, {
       ask: (first, last) => model.send({ type: "rows", first, last }),
       click: (place, event) => this.click(place, event),
@@ -80,7 +81,7 @@ class SellersPanel {
     this.search.setAttribute("aria-label", "Search names and notes");
     this.search.addEventListener("input", () => {
       clearTimeout(this.typing);
-      this.typing = setTimeout(() => this.look({ search: this.search.value }), TYPING_RESTS_MS);
+      this.typing = setTimeout(() => this.look({}), TYPING_RESTS_MS);
     });
     this.chips = make("div", "clp-chips");
     this.chips.setAttribute("role", "group");
@@ -198,7 +199,7 @@ class SellersPanel {
     const state = this.model.get("state");
     const shown = state.shown === state.listed ? "" : ` · ${whole(state.shown)} shown`;
     setText(this.figures, `${whole(state.listed)} on the list${shown}`);
-    if (document.activeElement !== this.search && this.search.value !== state.search) {
+    if (!this.typing && document.activeElement !== this.search) {
       this.search.value = state.search;
     }
     for (const chip of this.chips.children) {
@@ -220,6 +221,7 @@ class SellersPanel {
     const none = state.search ? `Nobody’s name or note holds “${state.search}”.` : "Nobody is here.";
     setText(this.empty, state.listed || state.search || state.filter !== "all" ? none : "No sellers yet. Runs will add them, and “Add…” does.");
     toggle(this.empty, state.shown > 0);
+    this.paintLabel();
     this.body.schedule();
   }
 
@@ -242,7 +244,12 @@ class SellersPanel {
   // Only what changes is sent: the kernel knows how the list is looked at, also between two clicks.
   look(change) {
     this.body.scrollTo(0);
-    this.model.send({ type: "look", ...change });
+    if (this.typing) {
+      clearTimeout(this.typing);
+      this.typing = null;
+      this.model.send({ type: "look", search: this.search.value });
+    }
+    if (Object.keys(change).length) this.model.send({ type: "look", ...change });
   }
 
   refresh() {
@@ -334,19 +341,17 @@ class SellersPanel {
   }
 
   openForm(verb, row = null) {
-    const chosen = this.model.get("state").chosen;
     let subject = row;
     if (verb === "rename" && !subject) subject = this.chosenRow() ?? this.body.row(this.body.active);
     if (verb === "rename" && !subject) return;
-    const many = `${whole(chosen)} ${chosen === 1 ? "seller" : "sellers"}`;
-    const [label, yes, value, hint] = {
-      add: ["Names to add", "Add", "", "One or several, a blank or comma between"],
-      rename: [`New name of ${subject?.[3]}`, "Rename", subject?.[3], ""],
-      flag: [`Flag ${many}`, "Flag", "", "A note, if you like; empty keeps theirs"],
-      remove: [`Take ${many} off the list? Runs will not put them back.`, "Yes, remove", null, ""],
+    const [yes, value, hint] = {
+      add: ["Add", "", "One or several, a blank or comma between"],
+      rename: ["Rename", subject?.[3], ""],
+      flag: ["Flag", "", "A note, if you like; empty keeps theirs"],
+      remove: ["Yes, remove", null, ""],
     }[verb];
-    this.form = { verb, seller: subject?.[0] };
-    setText(this.formLabel, label);
+    this.form = { verb, seller: subject?.[0], name: subject?.[3] };
+    this.paintLabel();
     setText(this.formYes, yes);
     this.formYes.className = `clp-button clg-yes${verb === "remove" ? " clp-do-cancel" : ""}`;
     toggle(this.formField, value === null);
@@ -358,6 +363,20 @@ class SellersPanel {
       this.formField.focus();
       this.formField.select();
     }
+  }
+
+  // Again whenever the kernel has counted those who are chosen.
+  paintLabel() {
+    if (!this.form) return;
+    const { chosen } = this.model.get("state");
+    const many = `${whole(chosen)} ${chosen === 1 ? "seller" : "sellers"}`;
+    const label = {
+      add: "Names to add",
+      rename: `New name of ${this.form.name}`,
+      flag: `Flag ${many}`,
+      remove: `Take ${many} off the list? Runs will not put them back.`,
+    }[this.form.verb];
+    setText(this.formLabel, label);
   }
 
   chosenRow() {

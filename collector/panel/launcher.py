@@ -19,10 +19,10 @@ import traitlets
 from IPython.display import DisplayHandle, display
 
 from collector.errors import CollectorError
+from collector.estimate import Estimate
 from collector.models import Category, RunOptions
 from collector.panel.front_end import in_kernel, script
 from collector.panel.launching import (
-    Estimate,
     LaunchChoice,
     Presets,
     estimate_words,

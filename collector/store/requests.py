@@ -50,6 +50,25 @@ def reserve_request(conn: Connection, item: Item, *, owner_id: int) -> int:
     raise OwnershipLost("Another process has taken this run over; it goes on there.")
 
 
+_GIVE_BACK = text(
+    """
+    WITH unsent AS (
+        DELETE FROM collection_requests WHERE id = :request_id AND finished_at IS NULL
+        RETURNING run_id, item_id
+    ), item AS (
+        UPDATE collection_items SET attempts = attempts - 1
+        WHERE id IN (SELECT item_id FROM unsent)
+    )
+    UPDATE collection_runs SET requests = requests - 1 WHERE id IN (SELECT run_id FROM unsent)
+    """
+)
+
+
+def give_back(conn: Connection, request_id: int) -> None:
+    """Give a reserved request that never left back to the run's budget."""
+    conn.execute(_GIVE_BACK, {"request_id": request_id})
+
+
 _BOOK = text(
     """
     UPDATE collection_requests

@@ -90,7 +90,7 @@ def test_moments_that_never_were_are_refused_with_what_to_do(bench: Workbench) -
     with pytest.raises(UsageError, match="no audit entry -1"):
         bench.sellers(as_of=-1)
     with pytest.raises(UsageError, match="no time zone"):
-        bench.sellers(as_of=datetime(2026, 11, 23))  # noqa: DTZ001 - what is refused
+        bench.sellers(as_of=datetime(2026, 11, 23))
     with pytest.raises(UnknownRun):
         bench.sellers(as_of="latest")
     run = SettledRun(bench.database, ["A1"])

@@ -42,7 +42,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy(lone_cli: CommandLine) ->
     done = lone_cli("--help")
     assert done.returncode == 0
     listed = re.findall(r"^  ([a-z]+)  ", done.stdout, re.MULTILINE)
-    assert listed == VERBS
+    assert set(VERBS) <= set(listed)
     script = (
         "import sys, collector.cli\n"
         "print([m for m in ('pandas', 'sqlalchemy', 'jupyterlab', 'ipywidgets') "

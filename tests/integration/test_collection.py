@@ -25,6 +25,7 @@ from collecting import (
     value,
 )
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from collector.activity import get_activity_stream
 from collector.collection import CollectionService
@@ -39,7 +40,13 @@ from collector.errors import (
 from collector.models import RunOptions
 from collector.sandbox.process import SandboxProcess
 from collector.settings import Settings
+from collector.store import edits
 from collector.words import Action, PauseReason, RunStatus
+
+LOCK_WAITERS = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +226,31 @@ async def test_a_command_given_before_the_first_request_holds(
     assert set(statuses(database, run_id)) == {"pending"}
 
 
+async def test_no_request_leaves_late_because_the_database_was_slow(
+    slow_service: CollectionService, database: Database, slow_market: SandboxProcess
+) -> None:
+    """A request that waits for its reservation when somebody pauses is given back."""
+    run_id = await slow_service.create(categories(), budget=500)
+    execution, task = slow_service.start(run_id)
+    await until(lambda: len(asked(slow_market)) > 5)
+    with psycopg.connect(database.conninfo()) as blocker:
+        await asyncio.to_thread(blocker.execute, "SELECT * FROM collection_runs FOR UPDATE")
+        # All five workers wait: to settle what they have, or to be let off.
+        await until(lambda: value(database, LOCK_WAITERS) >= 5)
+        begun = len(asked(slow_market))
+        execution.pause()
+        blocker.rollback()
+    assert await execution.rest() is not None
+    await asyncio.sleep(0.2)
+    assert len(asked(slow_market)) == begun
+    assert value(database, "SELECT requests FROM collection_runs") == begun
+    assert value(database, "SELECT count(*) FROM collection_requests") == begun
+    execution.resume()
+    assert (await task).requests == len(asked(slow_market))
+    assert sellers_of(database, run_id) == truth(slow_market)["sellers"]
+    assert repeated(asked(slow_market)) == 0
+
+
 async def test_a_cancelled_run_keeps_what_it_found(
     slow_service: CollectionService, database: Database, slow_market: SandboxProcess
 ) -> None:
@@ -304,9 +336,9 @@ async def test_wrong_credentials_pause_at_once(
         assert progress.pause_reason is PauseReason.CREDENTIALS
         assert "OXYLABS_PASSWORD" in progress.message
         assert len(asked(market)) <= 5
-        assert statuses(database, run_id) == {"pending": 3}
         execution.stop()
         assert (await task).status is RunStatus.PAUSED
+        assert statuses(database, run_id) == {"pending": 3}
     everything = str(rows(database, "SELECT entry FROM activity_log"))
     assert "a wrong password" not in everything + progress.message
     async with serving(through(settings, market), database) as service:
@@ -340,6 +372,24 @@ async def test_failed_items_are_kept_with_one_page_a_kind_and_can_be_sent_again(
                 await service.retry(run_id)
 
 
+async def test_edits_made_in_a_cell_do_not_wait_for_the_run_that_the_cell_holds_up(
+    service: CollectionService, database: Database, market: SandboxProcess
+) -> None:
+    """Both lock the same rows, and the edit blocks the loop that carries the run."""
+    run_id = await service.create(categories())
+    _, task = service.start(run_id)
+    edited = 0
+    while not task.done():
+        await asyncio.sleep(0.002)
+        with database.engine().begin() as conn:
+            conn.execute(text("SET LOCAL lock_timeout = '10s'"))
+            edits.add(conn, [f"added-{edited}"], actor="me")
+        edited += 1
+    assert (await task).status is RunStatus.COMPLETED
+    assert edited > 10
+    assert sellers_of(database, run_id) == truth(market)["sellers"]
+
+
 async def test_settling_is_not_cut_short_by_a_cancellation(
     service: CollectionService, database: Database, market: SandboxProcess
 ) -> None:
@@ -348,11 +398,7 @@ async def test_settling_is_not_cut_short_by_a_cancellation(
     with psycopg.connect(database.conninfo()) as blocker:
         blocker.execute("SELECT * FROM seller_counter FOR UPDATE")
         _, task = service.start(run_id)
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-            "AND datname = current_database()"
-        )
-        await until(lambda: value(database, waiting) >= 3)
+        await until(lambda: value(database, LOCK_WAITERS) >= 3)
         task.cancel()
         await asyncio.sleep(0.2)
         assert not task.done()

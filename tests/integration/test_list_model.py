@@ -1,6 +1,6 @@
 """Any sequence of runs, edits, undos, imports and crashes: the real list does what the model does.
 
-A hundred examples by default; `COLLECTOR_MODEL_EXAMPLES=1000` for the long way.
+Forty examples by default; `COLLECTOR_MODEL_EXAMPLES=1000` for the long way.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from collector.store.as_of import SELLERS_AS_OF
 from collector.words import RunStatus
 from tests.conftest import run_sql
 
-EXAMPLES = int(os.environ.get("COLLECTOR_MODEL_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("COLLECTOR_MODEL_EXAMPLES", "40"))
 PRODUCTS = ("A1", "A2", "A3")
 NAMES = st.sampled_from(["anna", "Anna", "bob", "BOB", "zoe", "eva", "straße"])
 SOME = st.lists(NAMES, min_size=1, max_size=3)

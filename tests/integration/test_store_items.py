@@ -420,6 +420,17 @@ def test_a_failed_request_is_booked_once_and_billed_as_the_provider_does(
     assert (row.outcome, row.billed, row.duration_ms) == ("unavailable", billed, 5)
 
 
+def test_a_request_that_never_left_is_given_back_once(store: Store) -> None:
+    run_id, owner_id = store.running(budget=3)
+    (page,) = store.claim(run_id, owner_id)
+    kept, unsent = store.reserve(page, owner_id), store.reserve(page, owner_id)
+    for _ in range(2):
+        store(lambda c: requests.give_back(c, unsent.request_id))
+    assert store.run(run_id).requests == 1
+    assert store.value("SELECT attempts FROM collection_items WHERE id = :id", id=page.id) == 1
+    assert store.value("SELECT id FROM collection_requests") == kept.request_id
+
+
 def test_booking_a_request_twice_tells_so(store: Store) -> None:
     run_id, owner_id = store.running()
     (page,) = store.claim(run_id, owner_id)

@@ -514,8 +514,11 @@ def test_spread_and_score_put_the_seller_of_everything_first() -> None:
 def test_a_run_that_searched_other_products_does_not_speak_against_a_seller() -> None:
     seen = sightings({"A": [1]}, run="first")
     searched = pd.concat(
-        [coverage({"A": True}, run="first"), coverage({"B": True}, run="second")]
-        + [coverage({"A": True}, run="before")]
+        [
+            coverage({"A": True}, run="before"),
+            coverage({"A": True}, run="first"),
+            coverage({"B": True}, run="second"),
+        ]
     )
     runs = [run_row("second", 2), run_row("first", 1), run_row("before", 0)]
 

@@ -25,6 +25,7 @@ from collector.policy import MAX_ATTEMPTS, MAX_ATTEMPTS_BILLED, MAX_ATTEMPTS_THR
 from collector.runner import (
     MAX_CONSECUTIVE_FAILURES,
     MAX_WORKERS,
+    HeldBack,
     ParallelCollectionRunner,
     RunEnd,
 )
@@ -402,6 +403,35 @@ def test_cancelling_the_run_itself_ends_every_worker() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run_skipping(both())
+
+
+@pytest.mark.parametrize("way", ["pause", "cancel", "stop"])
+def test_an_attempt_that_was_held_back_is_none(way: str) -> None:
+    """It was being prepared when somebody paused: nothing has left, nothing is counted."""
+
+    class Slow(Shelf):
+        async def perform(self, item: str, *, worker_id: int, attempt: int) -> None:
+            await asyncio.sleep(5)
+            if not runners[0].may_begin:
+                raise HeldBack
+            await super().perform(item, worker_id=worker_id, attempt=attempt)
+
+    runners: list[ParallelCollectionRunner[str]] = []
+    shelf = Slow(names(7))
+
+    async def command(runner: ParallelCollectionRunner[str]) -> None:
+        runners.append(runner)
+        await asyncio.sleep(2)
+        getattr(runner, way)()
+        await asyncio.sleep(20)
+        assert shelf.attempts == []
+        assert shelf.decisions == []
+        if way == "pause":
+            runner.resume()
+
+    work_through(shelf, command)
+    assert shelf.of(Place.DONE if way == "pause" else Place.PENDING) == names(7)
+    assert {a.attempt for a in shelf.attempts} <= {1}
 
 
 ERRORS: dict[str, Callable[[], Exception | None]] = {
