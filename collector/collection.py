@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -78,6 +78,8 @@ class CollectionService:
             raise UsageError("A run's name has 1 to 200 characters.")
         unique = list({c.node_id: c for c in categories}.values())
 
+        run_id = uuid4()
+
         def create(conn: Connection) -> UUID:
             day = runs.finished_sandbox_runs(conn) if self._source is Source.SANDBOX else None
             return runs.create(
@@ -88,6 +90,7 @@ class CollectionService:
                 source=self._source,
                 budget=budget,
                 sandbox_day=day,
+                run_id=run_id,
             )
 
         return await self._transactions().run(create)

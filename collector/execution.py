@@ -22,6 +22,7 @@ from collector.refusals import explain
 from collector.runner import ParallelCollectionRunner, RunEnd
 from collector.sources.oxylabs import OxylabsClient
 from collector.store import activity_log, items, progress, runs
+from collector.store.items import ItemsLeft
 from collector.store.ownership import OwnerSession
 from collector.tracker import Tracker
 from collector.transactions import PATIENCE_S, Transactions, apart
@@ -123,24 +124,8 @@ class RunExecution:
             await self._open_stream(options)
             if had is not RunStatus.PENDING:
                 self._tell(Action.RESUMED, "Resumed where it was left.")
-            source = Source(row.source)
-            try:
-                async with await self._connect(source, row.sandbox_day, options.workers) as client:
-                    end = await self._run_workers(options, source, client)
-            except (OwnershipLost, DatabaseError):
-                # Not ours to write to any more, or nothing to write to: it shows as interrupted.
-                raise
-            except asyncio.CancelledError:
-                await asyncio.shield(self._leave("Left by the process that worked on it."))
-                raise
-            except DBAPIError as exc:
-                told = explain(exc, self._database)
-                await self._give_up(told)
-                raise told from exc
-            except Exception as exc:
-                await self._give_up(exc)
-                raise
-            await self._conclude(end)
+            while not await self._conclude(await self._collect(row, options)):
+                pass
         finally:
             self._writer.close()
             await writing
@@ -148,6 +133,26 @@ class RunExecution:
         if status.is_final:
             self._stream.end(status)
         return self._shown()
+
+    async def _collect(self, row: Row[Any], options: RunOptions) -> RunEnd:
+        """Have the workers do what there is to do; a fault of ours fails the run."""
+        source = Source(row.source)
+        try:
+            async with await self._connect(source, row.sandbox_day, options.workers) as client:
+                return await self._run_workers(options, source, client)
+        except (OwnershipLost, DatabaseError):
+            # Not ours to write to any more, or nothing to write to: it shows as interrupted.
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(self._leave("Left by the process that worked on it."))
+            raise
+        except DBAPIError as exc:
+            told = explain(exc, self._database)
+            await self._give_up(told)
+            raise told from exc
+        except Exception as exc:
+            await self._give_up(exc)
+            raise
 
     async def _open_stream(self, options: RunOptions) -> None:
         def read(conn: Connection) -> Tracker:
@@ -181,8 +186,9 @@ class RunExecution:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                if self._early is not None:
-                    self._early()
+                early, self._early = self._early, None
+                if early is not None:
+                    early()
                 watching = [
                     group.create_task(self._watch_commands(), name="commands"),
                     group.create_task(self._refresh_often(), name="progress"),
@@ -284,28 +290,34 @@ class RunExecution:
             self._tell(Action.RESUMED, "Resumed by the operator.")
             self._runner.resume()
 
-    async def _conclude(self, end: RunEnd) -> None:
+    async def _conclude(self, end: RunEnd) -> bool:
+        """Keep how the workers ended; False where they are needed again."""
         async with self._turn:
             await self._refresh()
             if end is RunEnd.STOPPED:
                 if self._shown().status is RunStatus.RUNNING:
                     await self._leave_now("Left by the process that worked on it.")
-                return
+                return True
             if end is RunEnd.CANCELLED:
                 await self._move(RunStatus.CANCELLED, message="Cancelled by the operator.")
                 self._tell(Action.CANCELLED, "Cancelled. What was found is kept.")
-                return
+                return True
             if self._shown().status is RunStatus.PAUSED:
                 await self._move(RunStatus.RUNNING)
             if await self._brought_nothing():
-                return
-            await self._move(RunStatus.COMPLETED)
+                return True
+            try:
+                await self._move(RunStatus.COMPLETED, check=items.require_exhausted)
+            except ItemsLeft:
+                # Failed items were put back after the workers had found nothing to claim.
+                return False
             shown = self._shown()
             self._tell(
                 Action.COMPLETE,
                 f"{shown.sellers_new} new of {shown.sellers_found} sellers found, "
                 f"{shown.requests} requests, {shown.failed_items} failed items.",
             )
+            return True
 
     async def _brought_nothing(self) -> bool:
         """Pause a run in which not one item succeeded: few items make no streak of failures."""
@@ -341,7 +353,12 @@ class RunExecution:
             self._stream.end(RunStatus.FAILED)
 
     async def _move(
-        self, to: RunStatus, *, reason: PauseReason | None = None, message: str = ""
+        self,
+        to: RunStatus,
+        *,
+        reason: PauseReason | None = None,
+        message: str = "",
+        check: Callable[[Connection, UUID], None] | None = None,
     ) -> None:
         def move(conn: Connection) -> RunProgress:
             runs.move(
@@ -352,6 +369,9 @@ class RunExecution:
                 message=message,
                 owner_id=self._owner.owner_id,
             )
+            if check is not None:
+                # The run's row is locked by now: nobody puts items back any more.
+                check(conn, self.run_id)
             return progress.read(conn, self.run_id)
 
         shown = await self._transactions.run(move)

@@ -56,6 +56,11 @@ class Follower:
         """How the run stands, as of the latest look."""
         return self._tracker.progress()
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether `progress` still moves with the run."""
+        return self._task is not None and not self._task.done()
+
     def close(self) -> None:
         """Stop watching; `progress` keeps the latest look. Not from the background loop."""
 

@@ -77,6 +77,11 @@ class Run:
         """The run's name."""
         return self.progress().name
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this process works on the run, or watches it; not once it was seen to end."""
+        return self._own() is not None or self._follower.is_watching
+
     def progress(self) -> RunProgress:
         """How the run stands, as far as this process knows. Does no I/O."""
         with self._lock:
@@ -304,8 +309,10 @@ class Run:
                 self._follower, self._execution = follower, None
             return follower
 
-        # Dropped because the database is away, say: `progress` keeps what was known last.
-        if not task.cancelled() and task.exception() is not None and self._watching:
+        # Also of one that ended: its failed items may be sent again by somebody else.
+        if not task.cancelled() and self._watching:
+            # Looked at, for asyncio complains otherwise; whoever waits for the run is told.
+            task.exception()
             self._following = asyncio.run_coroutine_threadsafe(follow(), self._background.loop)
 
     def _submit(self, coroutine: Any) -> Future[Any]:

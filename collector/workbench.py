@@ -139,7 +139,8 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
 
     def _run(self, run_id: UUID, *, background: bool = False) -> Run:
         run = self._runs.get(run_id)
-        if run is None:
+        # One that was seen to end is looked at anew: it may have been woken since.
+        if run is None or not run.is_current:
             loop = None if background else self._loop
             run = self._runs[run_id] = Run(
                 run_id,

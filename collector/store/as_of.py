@@ -18,56 +18,54 @@ from collector.store import runs
 _AT = "current_setting('collector.audit_id')::bigint"
 _BEFORE = "current_setting('collector.audit_id_before')::bigint"
 
-# A seller has at most one change in an entry, so the highest number is the latest change. The
-# last binary digit carries what it was: one pass over the rows instead of a join for each fact.
+# A seller has at most one change in an entry, so the highest number is the latest change. What it
+# was rides along behind the number: one pass over the rows and no join for each fact, whose sizes
+# the planner cannot know (measured on a million changes: nested loops, 17 s instead of 8).
+_NUMBER = "lpad(c.audit_id::text, 19, '0')"
+_BEHIND = 20
 _MOVED = (
     "max(c.audit_id * 2 + (c.change = 'added')::int) FILTER (WHERE c.change IN ('added', 'removed')"
 )
-_NAMED = "max(c.audit_id) FILTER (WHERE c.change IN ('added', 'renamed')"
+_NAMED = (
+    f"max(({_NUMBER} || c.new_name) COLLATE \"C\") FILTER (WHERE c.change IN ('added', 'renamed')"
+)
 
 SELLERS_AS_OF = f"""
-WITH latest AS (
-    SELECT c.seller_id, {_MOVED}) AS moved, {_NAMED}) AS named,
-           max(c.audit_id * 2 + (c.change = 'flagged')::int)
-               FILTER (WHERE c.change IN ('flagged', 'unflagged')) AS flagged,
-           max(c.audit_id) FILTER (WHERE c.new_note IS NOT NULL) AS noted
-    FROM seller_audit_changes c WHERE c.audit_id <= {_AT}
+WITH latest AS MATERIALIZED (
+    SELECT c.seller_id,
+           {_MOVED} AND c.audit_id <= {_AT}) % 2 = 1 AS is_on,
+           {_MOVED} AND c.audit_id <= {_AT}) / 2 AS moved,
+           substr({_NAMED} AND c.audit_id <= {_AT}), {_BEHIND}) AS display_name,
+           max(c.audit_id * 2 + (c.change = 'flagged')::int) FILTER (
+               WHERE c.change IN ('flagged', 'unflagged') AND c.audit_id <= {_AT}) AS flagged,
+           substr(max(({_NUMBER} || c.new_note) COLLATE "C") FILTER (
+               WHERE c.audit_id <= {_AT}), {_BEHIND}) AS note,
+           substr(min(({_NUMBER} || c.old_note) COLLATE "C") FILTER (
+               WHERE c.audit_id > {_AT}), {_BEHIND}) AS note_later
+    FROM seller_audit_changes c
     GROUP BY c.seller_id
-), noted_later AS (
-    SELECT DISTINCT ON (c.seller_id) c.seller_id, c.old_note
-    FROM seller_audit_changes c WHERE c.audit_id > {_AT} AND c.old_note IS NOT NULL
-    ORDER BY c.seller_id, c.audit_id
 )
-SELECT t.seller_id, n.new_name AS display_name, coalesce(t.flagged % 2 = 1, false) AS flagged,
-       coalesce(w.new_note, later.old_note, s.note) AS note, l.created_at AS added_at
+SELECT t.seller_id, t.display_name, coalesce(t.flagged % 2 = 1, false) AS flagged,
+       coalesce(t.note, t.note_later, s.note) AS note, l.created_at AS added_at
 FROM latest t
 JOIN sellers s ON s.id = t.seller_id
-JOIN seller_audit_log l ON l.id = t.moved / 2
-JOIN seller_audit_changes n ON n.audit_id = t.named AND n.seller_id = t.seller_id
-LEFT JOIN seller_audit_changes w ON w.audit_id = t.noted AND w.seller_id = t.seller_id
-LEFT JOIN noted_later later ON later.seller_id = t.seller_id
-WHERE t.moved % 2 = 1
+JOIN seller_audit_log l ON l.id = t.moved
+WHERE t.is_on
 ORDER BY t.seller_id
 """  # noqa: S608 - constants of this module
 
 LIST_DIFF = f"""
-WITH touched AS (
+WITH touched AS MATERIALIZED (
     SELECT DISTINCT seller_id FROM seller_audit_changes
     WHERE audit_id > least({_BEFORE}, {_AT}) AND audit_id <= greatest({_BEFORE}, {_AT})
-), latest AS (
+), both_ends AS MATERIALIZED (
     SELECT c.seller_id,
-           {_MOVED} AND c.audit_id <= {_BEFORE}) % 2 = 1 AS was_on,
-           {_MOVED} AND c.audit_id <= {_AT}) % 2 = 1 AS is_on,
-           {_NAMED} AND c.audit_id <= {_BEFORE}) AS named_before,
-           {_NAMED} AND c.audit_id <= {_AT}) AS named
+           coalesce({_MOVED} AND c.audit_id <= {_BEFORE}) % 2 = 1, false) AS was_on,
+           coalesce({_MOVED} AND c.audit_id <= {_AT}) % 2 = 1, false) AS is_on,
+           substr({_NAMED} AND c.audit_id <= {_BEFORE}), {_BEHIND}) AS old_name,
+           substr({_NAMED} AND c.audit_id <= {_AT}), {_BEHIND}) AS new_name
     FROM seller_audit_changes c JOIN touched USING (seller_id)
     GROUP BY c.seller_id
-), both_ends AS (
-    SELECT t.seller_id, coalesce(t.was_on, false) AS was_on, coalesce(t.is_on, false) AS is_on,
-           b.new_name AS old_name, n.new_name AS new_name
-    FROM latest t
-    LEFT JOIN seller_audit_changes b ON b.audit_id = t.named_before AND b.seller_id = t.seller_id
-    LEFT JOIN seller_audit_changes n ON n.audit_id = t.named AND n.seller_id = t.seller_id
 )
 SELECT seller_id,
        CASE WHEN NOT was_on THEN 'added' WHEN NOT is_on THEN 'removed' ELSE 'renamed' END AS change,

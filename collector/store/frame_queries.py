@@ -15,6 +15,8 @@ from collector.store.ownership import INTERRUPTED
 # run; `$2` and `$3` are the audit entries that the queries of `as_of` are about.
 PREPARE = (
     "SELECT set_config('default_transaction_read_only', 'on', false), "
+    # Sorts of a million rows stay off the disk.
+    "set_config('work_mem', '64MB', false), "
     "set_config('collector.run_id', $1, false), "
     "set_config('collector.audit_id_before', $2, false), "
     "set_config('collector.audit_id', $3, false)"

@@ -95,6 +95,20 @@ def is_exhausted(conn: Connection, run_id: UUID) -> bool:
     ).scalar_one()
 
 
+class ItemsLeft(Exception):
+    """Items of the run are pending or under way."""
+
+
+def require_exhausted(conn: Connection, run_id: UUID) -> None:
+    """Raise where something of a run is left to do.
+
+    Raises:
+        ItemsLeft: an item is pending or under way.
+    """
+    if not is_exhausted(conn, run_id):
+        raise ItemsLeft
+
+
 _RELEASE = text(
     """
     UPDATE collection_items

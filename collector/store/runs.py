@@ -29,9 +29,17 @@ def create(
     source: Source,
     budget: int | None,
     sandbox_day: int | None,
+    run_id: UUID | None = None,
 ) -> UUID:
-    """Add a pending run with the first page of each category's list as its items."""
-    run_id = uuid4()
+    """Add a pending run with the first page of each category's list as its items.
+
+    Given an id, it adds a run once: again where the commit was lost with the connection, and
+    nobody knows whether it went through.
+    """
+    if run_id is None:
+        run_id = uuid4()
+    elif conn.execute(select(collection_runs.c.id).where(collection_runs.c.id == run_id)).first():
+        return run_id
     conn.execute(
         insert(collection_runs).values(
             id=run_id,

@@ -33,6 +33,7 @@ def test_a_run_shows_what_it_added_and_who_was_not_seen(desk: Desk) -> None:
     newest = history.get_by_role("option").first
     for words in ("Kitchen, week 24", "+240", "1,240", "6 min 7 s", "SANDBOX"):
         expect(newest).to_contain_text(words)
+    expect(desk.page.locator(".clp-beside")).to_be_hidden()
     added = history.locator(".clh-section").first
     expect(added.locator("h4")).to_have_text("Added to the list 240")
     expect(added.locator("li")).to_have_count(200)

@@ -57,7 +57,7 @@ async def test_an_upstream_that_dies_pauses_the_run_which_goes_on_once_it_is_bac
 @pytest.mark.parametrize(
     ("fault", "given"),
     [
-        ("upstream slow: a second an answer", {"latency_s": 1.0}),
+        ("upstream slow: half a second an answer", {"latency_s": 0.5}),
         ("30 % of the answers half-sent", {"faults": "half=0.3"}),
         ("30 % faults of every kind", {"faults": "all=0.3", "options": {"timeout-s": 0.3}}),
     ],

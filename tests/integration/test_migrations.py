@@ -205,7 +205,7 @@ def test_eight_processes_migrate_once(empty_database: Database) -> None:
     for process in started:
         with process:
             told.append(process.communicate(timeout=120)[0].strip())
-    assert sorted(told) == ["0"] * 7 + ["3"]
+    assert sorted(told) == ["0"] * 7 + [str(len(REVISIONS))]
 
 
 def test_threads_migrate_different_databases_at_once(server: Database) -> None:
@@ -299,6 +299,7 @@ def populated(database: Database) -> Database:
         "INSERT INTO seller_audit_log (id, action, source, actor, affected_count, "
         "seller_count_snapshot) VALUES (1, 'add', 'manual', 'x', 1, 1)",
         "INSERT INTO category_presets (name, node_ids, is_default) VALUES ('p', '{1}', true)",
+        "INSERT INTO categories VALUES ('1', 'd', 'n', 's', true, 'known')",
     )
     return database
 
@@ -422,6 +423,10 @@ REFUSED = [
         "INSERT INTO category_presets (name, node_ids) VALUES ('q', '{}')",
     ),
     ("ck_category_presets_name_length", "UPDATE category_presets SET name = ''"),
+    ("pk_categories", "INSERT INTO categories VALUES ('1', 'd', 'n', 's', true, 'new')"),
+    ("ck_categories_node_id_digits", "UPDATE categories SET node_id = '1a'"),
+    ("ck_categories_name_length", "UPDATE categories SET name = ''"),
+    ("ck_categories_status", "UPDATE categories SET status = 'lost'"),
     (
         "ck_activity_log_id_positive",
         f"INSERT INTO activity_log VALUES ('{RUN}', 0, now(), 0, 'p', 'a', '{{}}')",
