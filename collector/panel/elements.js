@@ -1,9 +1,13 @@
 // Elements, made and changed without ever reading markup: all text goes in as textContent.
 
+const FOCUSED_BY_TAB = new Set(["button", "input", "select", "textarea"]);
+
 function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text;
+  // While a key is pressed here, the notebook must not take it for a command ("b" adds a cell).
+  if (FOCUSED_BY_TAB.has(tag)) node.setAttribute("data-lm-suppress-shortcuts", "true");
   return node;
 }
 

@@ -242,7 +242,6 @@ class HistoryPanel {
       this.model.send({ type: "again", run });
     });
     button.title = "Launch a new run with the same categories, options and budget";
-    button.setAttribute("data-lm-suppress-shortcuts", "true");
     if (this.asked === run) {
       button.disabled = true;
       setText(button, "Starting…");

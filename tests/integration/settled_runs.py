@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from collector import catalogue
 from collector.database import Database
@@ -112,8 +113,15 @@ class SettledRun:
     def search(self, asin: str, names: Iterable[str]) -> Settled:
         """Search a product and see these sellers."""
         booked = self.reserve(asin)
-        with self._database.engine().begin() as conn:
-            settled = self.settle(conn, asin, names, booked)
+        while True:
+            try:
+                with self._database.engine().begin() as conn:
+                    settled = self.settle(conn, asin, names, booked)
+                break
+            except OperationalError as exc:
+                # As `Transactions` does: whom a deadlock with an edit killed, tries again.
+                if getattr(exc.orig, "sqlstate", None) != "40P01":
+                    raise
         del self._waiting[asin]
         assert settled is not None
         return settled
