@@ -32,6 +32,8 @@ from collector.work import RunWork
 Connect = Callable[[Source, int | None, int], Awaitable[OxylabsClient]]
 COMMANDS_EVERY_S = 1.0
 PROGRESS_EVERY_S = 0.5
+# Transactions take milliseconds: more workers than this share, and a server's limit is kept.
+MOST_CONNECTIONS = 10
 
 _PAUSES = {
     PauseReason.OPERATOR: "Paused by the operator.",
@@ -106,7 +108,7 @@ class RunExecution:
                 finally:
                     await apart(engine.dispose())
                 options = RunOptions.model_validate(row.options)
-                engine = self._database.async_engine(pool_size=options.workers + 3)
+                engine = self._database.async_engine(pool_size=min(options.workers, MOST_CONNECTIONS) + 3)
                 try:
                     self._transactions = Transactions(engine, patience_s=self._patience_s)
                     return await self._work_on(row, had, options, engine)

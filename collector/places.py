@@ -69,9 +69,12 @@ class ServerPlace:
         # A home may be its user's where root comes by; a directory under /tmp must be ours.
         is_in_home = self.socket_dir.parent == self.base
         owners = {os.geteuid(), self.account.uid} if is_in_home else {os.geteuid()}
-        outer = _mode_of(self.socket_dir.parent, owners=owners)
-        inner = _mode_of(self.socket_dir, owners={self.account.uid})
-        return outer is not None and inner is not None and not inner & 0o077
+        outer = _status_of(self.socket_dir.parent, owners=owners)
+        # Ours until it is handed to the server's account: another first user is about to.
+        inner = _status_of(self.socket_dir, owners={self.account.uid, os.geteuid()})
+        if outer is None or inner is None:
+            return False
+        return inner.st_uid == self.account.uid and not inner.st_mode & 0o077
 
 
 def place_of(home: Path) -> ServerPlace:
@@ -102,15 +105,15 @@ def open_place(place: ServerPlace) -> None:
     try:
         place.socket_dir.mkdir(mode=0o700)
     except FileExistsError:
-        if not place.is_ours():
-            place.socket_dir.chmod(0o700)
-    else:
-        if place.account.is_other:
-            os.chown(place.socket_dir, place.account.uid, place.account.gid, follow_symlinks=False)
+        if place.is_ours():
+            return
+        place.socket_dir.chmod(0o700)
+    if place.account.is_other:
+        os.chown(place.socket_dir, place.account.uid, place.account.gid, follow_symlinks=False)
 
 
-def _mode_of(directory: Path, *, owners: set[int]) -> int | None:
-    """The mode of a directory of ours; None where there is none."""
+def _status_of(directory: Path, *, owners: set[int]) -> os.stat_result | None:
+    """How a directory of ours stands; None where there is none."""
     try:
         found = directory.lstat()
     except FileNotFoundError:
@@ -120,7 +123,7 @@ def _mode_of(directory: Path, *, owners: set[int]) -> int | None:
             f"{directory} belongs to another account, so no server there can be trusted: set "
             "COLLECTOR_HOME to a directory of your own, or have it removed."
         )
-    return found.st_mode
+    return found
 
 
 def _make(directory: Path, *, mode: int) -> None:

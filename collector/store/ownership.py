@@ -172,7 +172,10 @@ class OwnerSession:
         # Ending the session releases the lock as well, but a moment after `close` has returned:
         # whoever resumed the run right then would find it owned by the dead. A session that is
         # cut already holds none.
-        with suppress(psycopg.Error, TimeoutError):
-            async with asyncio.timeout(UNLOCK_WITHIN_S):
-                await connection.execute("SELECT pg_advisory_unlock_all()")
-        await connection.close()
+        try:
+            with suppress(psycopg.Error, TimeoutError):
+                async with asyncio.timeout(UNLOCK_WITHIN_S):
+                    await connection.execute("SELECT pg_advisory_unlock_all()")
+        finally:
+            # Also where the waiting is cancelled: a session left open would keep the lock.
+            await connection.close()

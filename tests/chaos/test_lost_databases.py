@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from conftest import NODES, ROUNDS, Trial, Undisturbed, moments, served_from
 from cutting_proxy import CuttingProxy
-from integration.collecting import asked, categories, forget, serving, through
+from integration.collecting import asked, categories, forget, serving, through, until
 from integration.command_line import CommandLine, assert_one_error_line
 
 from collector.database import Database, upgrade
@@ -86,11 +86,11 @@ async def test_a_run_goes_on_by_itself_once_its_database_is_back(
 ) -> None:
     moment, crashes = moments(fault), 0
     async with working(mortal_database, settings, sandbox) as (run_id, task):
-        for _ in range(2):
-            delay_s = moment.uniform(0.1, 0.7) * undisturbed.took_s
-            await asyncio.wait({task}, timeout=delay_s)
+        total = len(undisturbed.entries)
+        for count in sorted(moment.sample(range(2, total - 8), 2)):
+            await until(lambda count=count: len(asked(sandbox)) >= count)
             if not task.done():
-                print(f"{fault} after {delay_s:.3f} s")
+                print(f"{fault} at request {count}")
                 await asyncio.to_thread(deed, mortal_home)
                 await asyncio.sleep(0.3)
                 await asyncio.to_thread(ensure_server, mortal_home)
@@ -174,7 +174,7 @@ async def test_a_run_waits_for_a_database_that_is_read_only_for_a_while(
     trial: Trial,
 ) -> None:
     async with working(database, settings, sandbox) as (run_id, task):
-        await asyncio.sleep(0.4 * undisturbed.took_s)
+        await until(lambda: len(asked(sandbox)) >= len(undisturbed.entries) // 3)
         await read_only_for_a_while(database)
         progress = await asyncio.wait_for(task, 60)
     assert progress.status is RunStatus.COMPLETED
@@ -233,7 +233,7 @@ async def test_a_run_outlasts_a_full_disk(
     database = server.named("full_sandbox")
     upgrade(database)
     async with working(database, settings, sandbox) as (run_id, task):
-        await asyncio.sleep(0.3 * undisturbed.took_s)
+        await until(lambda: len(asked(sandbox)) >= len(undisturbed.entries) // 3)
         fill(small_disk)
         await asyncio.sleep(2)
         assert not task.done(), "the disk was not full"
@@ -270,7 +270,7 @@ async def test_a_database_that_stays_away_leaves_a_run_that_says_how_to_go_on(
     trial: Trial,
 ) -> None:
     async with working(mortal_database, settings, sandbox, patience_s=1) as (run_id, task):
-        await asyncio.sleep(0.4 * undisturbed.took_s)
+        await until(lambda: len(asked(sandbox)) >= len(undisturbed.entries) // 3)
         stop_at_once(mortal_home)
         began = time.monotonic()
         with pytest.raises(DatabaseError, match="resume the run"):

@@ -29,7 +29,8 @@ async def test_an_upstream_that_dies_pauses_the_run_which_goes_on_once_it_is_bac
         async with serving(through(settings, first), database) as service:
             run_id = await service.create(categories(NODES))
             execution, task = service.start(run_id)
-            await asyncio.sleep(moments("upstream").uniform(0.2, 0.6) * undisturbed.took_s)
+            count = moments("upstream").randrange(5, len(undisturbed.entries) // 2)
+            await until(lambda: len(asked(first)) >= count)
             entries = asked(first)
             assert first.pid is not None
             os.kill(first.pid, signal.SIGKILL)

@@ -17,10 +17,11 @@ from wire import answering, listening, pooling
 from collector.database import Database, current_revision, open_database
 from collector.embedded import ensure_server, stop_server
 from collector.errors import DatabaseError
+from collector.migrating import newest_revision
 from collector.settings import Settings
 from collector.words import Source
 
-NEWEST = "046_activity_log"
+NEWEST = newest_revision()
 PASSWORD = "s3cret-Pa55:/@word"
 QUOTED = "s3cret-Pa55%3A%2F%40word"
 

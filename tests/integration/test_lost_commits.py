@@ -1,11 +1,13 @@
-"""The worst moments: a commit whose answer is lost, a retry that comes as the run ends."""
+"""The worst moments: a commit whose answer is lost, a retry as the run ends, a cancelled close."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from collecting import (
     asked,
@@ -18,18 +20,21 @@ from collecting import (
     statuses,
     through,
     truth,
+    until,
     value,
 )
 from sqlalchemy import Connection, text
 
 from collector.collection import CollectionService
 from collector.database import Database
+from collector.errors import DatabaseError
 from collector.execution import RunExecution
 from collector.models import RunOptions
 from collector.runner import RunEnd
 from collector.sandbox.process import SandboxProcess
 from collector.settings import Settings
 from collector.store import items, runs
+from collector.store.ownership import OwnerSession, is_alive
 from collector.words import RunStatus, Source
 
 NODES = ("289754",)
@@ -124,3 +129,38 @@ async def test_items_left_keep_a_run_from_being_completed(
         run_id = await service.create(categories(NODES))
     with database.engine().begin() as conn, pytest.raises(items.ItemsLeft):
         items.require_exhausted(conn, run_id)
+
+
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'collector owner'"
+
+
+async def test_a_session_whose_closing_is_cancelled_is_closed_all_the_same(
+    database: Database,
+) -> None:
+    """Left open, it would keep the run owned by nobody."""
+    owner = OwnerSession(database.conninfo())
+    await owner.open()
+    closing = asyncio.create_task(owner.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    await until(lambda: value(database, SESSIONS + " AND datname = current_database()") == 0)
+    with database.engine().connect() as conn:
+        assert not is_alive(conn, owner.owner_id)
+
+
+async def test_a_session_that_cannot_be_begun_says_so_and_is_closed(
+    empty_database: Database,
+) -> None:
+    """Here because nothing is there to draw an owner id from."""
+    with pytest.raises(DatabaseError, match="resume the run"):
+        async with OwnerSession(empty_database.conninfo()):
+            pass
+
+    def open_sessions() -> int:
+        with psycopg.connect(empty_database.conninfo()) as connection:
+            query = SESSIONS + " AND datname = current_database()"
+            found = connection.execute(query.encode()).fetchone()
+        return int(found[0]) if found else 0
+
+    await until(lambda: open_sessions() == 0)
