@@ -108,7 +108,8 @@ class RunExecution:
                 finally:
                     await apart(engine.dispose())
                 options = RunOptions.model_validate(row.options)
-                engine = self._database.async_engine(pool_size=min(options.workers, MOST_CONNECTIONS) + 3)
+                connections = min(options.workers, MOST_CONNECTIONS) + 3
+                engine = self._database.async_engine(pool_size=connections)
                 try:
                     self._transactions = Transactions(engine, patience_s=self._patience_s)
                     return await self._work_on(row, had, options, engine)
