@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collector.run import Run
 
 
-class PanelShowing(SellerEditing):
+class PanelShowing(SellerEditing, ABC):
     """What `Workbench` shows beside runs. Each panel can be had any number of times."""
 
     database: Database
@@ -62,6 +63,7 @@ class PanelShowing(SellerEditing):
             )
         )
 
+    @abstractmethod
     def launch_again(self, run: Run | str | UUID) -> Run:
         """Launch a new run with another one's categories, options, budget and name.
 
@@ -69,7 +71,6 @@ class PanelShowing(SellerEditing):
             UnknownRun: there is no such run.
             UnknownCategory: one of its categories is in the catalogue no more.
         """
-        raise NotImplementedError
 
 
 def _sentences(found: Comparison) -> list[str]:

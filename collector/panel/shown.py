@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import ipywidgets  # type: ignore[import-untyped]
@@ -12,7 +13,7 @@ PICTURES_KEPT = 8
 _VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 
 
-class Shown:
+class Shown(ABC):
     """A panel that shows itself as the last expression of a cell, any number of times.
 
     The picture is hidden by the style sheet while the live panel is on the page.
@@ -23,9 +24,9 @@ class Shown:
     def __init__(self) -> None:
         self._pictures: list[DisplayHandle] = []
 
+    @abstractmethod
     def picture(self, *, beside: bool = False) -> str:
         """Return the panel as it stands, as static HTML that needs no kernel and no network."""
-        raise NotImplementedError
 
     def _ipython_display_(self) -> None:
         shell = get_ipython()

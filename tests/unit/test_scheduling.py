@@ -14,7 +14,7 @@ from collector import scheduling
 from collector.errors import UsageError
 from collector.scheduling import Schedule, cron_line, jupyter_steps, monthly
 
-FOLDER = Path("/home/ana/my reports/100 %/it's $HOME")
+FOLDER = Path("/srv/ana/my reports/100 %/it's $HOME")
 
 
 def schedule(folder: Path = FOLDER, preset: str | None = "a 'preset'") -> Schedule:
