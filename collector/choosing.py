@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -169,7 +170,15 @@ class CategoryChoosing(CatalogueRefreshing, ABC):
             source=self.source,
             has_credentials=self.settings.has_credentials,
             estimate=by_earlier_runs,
+            check=self._check_for_launcher,
         )
+
+    def _check_for_launcher(self, department: str) -> tuple[str, tuple[Category, ...]]:
+        """Refresh a department; what its page said in a sentence, and the catalogue since."""
+        statuses = Counter(change.status for change in self.check_department(department))
+        moved = [f"{statuses[s]} {s}" for s in ("new", "renamed", "gone") if statuses[s]]
+        told = f"{department}: {', '.join(moved) or 'as it was'}, {statuses['known']} known."
+        return told, self.catalogue.categories()
 
     def _with_presets(self, deed: Callable[[Connection], T]) -> T:
         with self.database.engine().begin() as conn:

@@ -23,6 +23,7 @@ class LauncherView {
       "change:choice": () => this.takeOver(),
       "change:answer": () => this.paintAnswer(),
       "change:presets": () => this.paintPresets(),
+      "change:catalogue": () => this.renewTree(),
       "msg:custom": (message) => this.receive(message),
     };
     for (const [name, listener] of Object.entries(this.listeners)) model.on(name, listener);
@@ -53,7 +54,7 @@ class LauncherView {
     });
     const columns = make("div", "clp-launchcolumns");
     const right = make("div", "clp-terms");
-    right.append(this.buildPresets(), this.buildFields());
+    right.append(this.buildPresets(), this.buildFields(), this.buildCheck());
     columns.append(this.tree.node, right);
     root.append(head, columns, this.buildEnd());
     el.append(root);
@@ -100,6 +101,38 @@ class LauncherView {
     });
     this.question.append(this.questionText, this.questionInput, this.questionYes, no);
     return this.question;
+  }
+
+  buildCheck() {
+    this.checkGroup = make("div", "clp-group");
+    this.checkGroup.setAttribute("role", "group");
+    this.checkGroup.setAttribute("aria-label", "Catalogue");
+    this.department = make("select", "clp-input clp-preset");
+    this.department.setAttribute("aria-label", "Department to check");
+    for (const [name] of this.model.get("catalogue")) {
+      const option = make("option", "", name);
+      option.value = name;
+      this.department.append(option);
+    }
+    this.check = makeButton("clp-button clp-check", "Check", () => {
+      this.check.disabled = true;
+      setText(this.checked, "Reading the department's page…");
+      this.model.send({ type: "check", department: this.department.value });
+    });
+    this.check.title = "Read the department's own best-seller page: one request";
+    const line = make("div", "clp-line");
+    line.append(this.department, this.check);
+    this.checked = make("div", "clp-unit");
+    this.checked.setAttribute("aria-live", "polite");
+    this.checkGroup.append(make("div", "clp-grouptitle", "Catalogue"), line, this.checked);
+    return this.checkGroup;
+  }
+
+  renewTree() {
+    const tree = new CategoryTree(this.model.get("catalogue"), { onChange: () => this.changed() });
+    this.tree.node.replaceWith(tree.node);
+    this.tree = tree;
+    this.takeOver();
   }
 
   buildFields() {
@@ -218,6 +251,10 @@ class LauncherView {
     if (message.type !== "done") return;
     setText(this.error, message.error ? `✕ ${message.error}` : "");
     if (message.about === "preset" && !message.error) this.closeQuestion();
+    if (message.about === "check") {
+      this.check.disabled = false;
+      setText(this.checked, message.told ?? "");
+    }
   }
 
   // ---- presets
@@ -292,6 +329,7 @@ class LauncherView {
   // ---- what the choice comes to
 
   paintAnswer() {
+    toggle(this.checkGroup, !this.model.get("answer").checks);
     const answer = this.model.get("answer");
     setText(this.source, answer.source);
     this.source.className = `clp-badge clp-t-${answer.sandbox ? "warn" : "calm"}`;

@@ -76,6 +76,8 @@ class Launcher:
         options: the options that stand there, and those that have no field.
         source: where answers come from.
         has_credentials: whether credentials are set.
+        check: reads a department's own page, at the cost of one request; returns what it says in
+            a sentence, and the catalogue's categories from then on. None: no such button.
 
     Attributes:
         run: the run launched last, None before the first.
@@ -93,6 +95,7 @@ class Launcher:
         options: RunOptions | None = None,
         source: Source = Source.OXYLABS,
         has_credentials: bool = True,
+        check: Callable[[str], tuple[str, Sequence[Category]]] | None = None,
     ) -> None:
         self.run: Launched | None = None
         self._categories = {c.node_id: c for c in categories}
@@ -102,6 +105,7 @@ class Launcher:
         self._options = options or RunOptions()
         self._source = source
         self._has_credentials = has_credentials
+        self._check = check
         self._launching = threading.Lock()
         self._launched_at = 0.0
         fields = fields_of(self._options, budget=budget)
@@ -167,6 +171,7 @@ class Launcher:
             "sandbox": self._source is Source.SANDBOX,
             "estimate": words,
             "problems": problems,
+            "checks": self._check is not None,
             "warnings": warnings(chosen, self._categories, has_credentials=self._has_credentials),
         }
 
@@ -187,6 +192,10 @@ class Launcher:
                     # It comes along: a trait's update may still be on its way.
                     self.form.choice = choice
                     self._launch()
+                case {"type": "check", "department": str(department)}:
+                    # Its answer may take minutes: the kernel must not wait for it.
+                    threading.Thread(target=self._check_department, args=(department,)).start()
+                    return
                 case {"type": "preset", "do": "save", "name": str(name)}:
                     self._presets.save(name, self._known(message.get("chosen")))
                 case {"type": "preset", "do": "rename", "name": str(name), "to": str(new_name)}:
@@ -200,12 +209,28 @@ class Launcher:
             if about == "preset":
                 self._renew_presets()
         except Exception as exc:
-            # Nothing raised here would reach a cell: the form is where it can be seen.
-            _log.warning("%s failed", about, exc_info=exc)
-            words = str(exc) if isinstance(exc, CollectorError) else f"{type(exc).__name__}: {exc}"
-            self.form.send({"type": "done", "about": about, "error": words})
+            self._tell_failure(about, exc)
         else:
             self.form.send({"type": "done", "about": about, "error": ""})
+
+    def _tell_failure(self, about: str, exc: Exception) -> None:
+        # Nothing raised here would reach a cell: the form is where it can be seen.
+        _log.warning("%s failed", about, exc_info=exc)
+        words = str(exc) if isinstance(exc, CollectorError) else f"{type(exc).__name__}: {exc}"
+        self.form.send({"type": "done", "about": about, "error": words})
+
+    def _check_department(self, department: str) -> None:
+        if self._check is None:
+            return
+        try:
+            told, categories = self._check(department)
+            self._categories = {c.node_id: c for c in categories}
+            self.form.catalogue = self._catalogue()
+            self._consider()
+        except Exception as exc:
+            self._tell_failure("check", exc)
+        else:
+            self.form.send({"type": "done", "about": "check", "error": "", "told": told})
 
     def _known(self, chosen: Any) -> list[str]:
         return [n for n in chosen if n in self._categories] if isinstance(chosen, list) else []
