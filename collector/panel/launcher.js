@@ -107,7 +107,7 @@ class LauncherView {
     this.checkGroup = make("div", "clp-group");
     this.checkGroup.setAttribute("role", "group");
     this.checkGroup.setAttribute("aria-label", "Catalogue");
-    this.department = make("select", "clp-input clp-preset");
+    this.department = make("select", "clp-input clp-asked");
     this.department.setAttribute("aria-label", "Department to check");
     for (const [name] of this.model.get("catalogue")) {
       const option = make("option", "", name);
