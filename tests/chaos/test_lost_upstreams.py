@@ -111,7 +111,8 @@ SITUATIONS: dict[str, dict[str, Any]] = {
     "a backoff": {"faults": "500=1"},
     "a rate limit": {"options": {"rate-limit": 1}},
     "a slow answer": {"latency_s": 2.0},
-    "nothing": {"latency_s": 0.05},
+    # Long enough not to end before the command comes.
+    "nothing": {"latency_s": 0.2, "options": {"list-length": 40}},
 }
 
 
