@@ -67,6 +67,11 @@ class EmbeddedServerError(DatabaseError):
 class OwnershipLost(CollectorError):
     """Another process has taken this run over; what this one still holds is discarded."""
 
+    def __init__(
+        self, message: str = "Another process has taken this run over; it goes on there."
+    ) -> None:
+        super().__init__(message)
+
 
 class RunInProgress(CollectorError):
     """The run already has a living owner."""

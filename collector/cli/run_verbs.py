@@ -89,10 +89,9 @@ def run(
     if categories and preset:
         raise UsageError("Give categories or --preset, not both.")
     from collector.cli.waiting import turn
+    from collector.panel.launching import estimate_words
 
     with workbench() as bench:
-        if preset:
-            categories = _categories_of(bench, preset)
         options = _options(
             bench,
             pages_per_list=pages_per_list,
@@ -104,32 +103,17 @@ def run(
 
         def start() -> Run:
             if not quiet:
-                _tell_estimate(bench, categories or None, budget=budget, options=options)
-            return bench.launch(categories or None, name=name, budget=budget, options=options)
+                chosen = bench.estimate(
+                    categories or None, preset=preset, budget=budget, options=options
+                )
+                say(estimate_words(chosen))
+            return bench.launch(
+                categories or None, preset=preset, name=name, budget=budget, options=options
+            )
 
         with turn(bench.database) if wait else nullcontext():
             code = _see_through(bench, start, report=report, as_json=as_json, quiet=quiet)
     raise typer.Exit(code)
-
-
-def _tell_estimate(
-    bench: Workbench,
-    categories: list[str] | None,
-    *,
-    budget: int | None,
-    options: RunOptions | None,
-) -> None:
-    """Say what the run may cost, before its first request."""
-    from collector.panel.launching import estimate_words
-
-    say(estimate_words(bench.estimate(categories, budget=budget, options=options)))
-
-
-def _categories_of(bench: Workbench, preset: str) -> list[str]:
-    from collector.store import presets
-
-    with bench.database.engine().connect() as conn:
-        return list(presets.named(conn, preset))
 
 
 def _options(bench: Workbench, **given: Any) -> RunOptions | None:

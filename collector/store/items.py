@@ -182,7 +182,7 @@ def finish(
         },
     ).rowcount
     if not done:
-        raise OwnershipLost("Another process has taken this run over; it goes on there.")
+        raise OwnershipLost
 
 
 def fail(
@@ -218,7 +218,7 @@ def fail(
         },
     ).rowcount
     if not failed:
-        raise OwnershipLost("Another process has taken this run over; it goes on there.")
+        raise OwnershipLost
     if page:
         conn.execute(
             text(

@@ -47,7 +47,7 @@ def reserve_request(conn: Connection, item: Item, *, owner_id: int) -> int:
         raise BudgetExhausted(
             f"The budget of {run.budget} requests is spent. Resume the run with a larger one."
         )
-    raise OwnershipLost("Another process has taken this run over; it goes on there.")
+    raise OwnershipLost
 
 
 _GIVE_BACK = text(

@@ -213,7 +213,7 @@ def move(
 
 def _check_owner(conn: Connection, row: Row[Any], owner_id: int | None) -> None:
     if owner_id is not None and row.owner_id != owner_id:
-        raise OwnershipLost("Another process has taken this run over; it goes on there.")
+        raise OwnershipLost
     if owner_id is None and is_alive(conn, row.owner_id):
         raise RunInProgress("The run is being worked on by another process.")
 
