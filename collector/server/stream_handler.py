@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
@@ -82,7 +83,7 @@ class ActivityHandler(CollectorHandler):
             return  # the reader has gone, which is how most streams end
         except TimeoutError:
             self.log.info("A reader of %s took nothing: dropped.", self.request.path)
-            self._connection.close()
+            self._drop()
             return
         self._finish()
 
@@ -102,6 +103,12 @@ class ActivityHandler(CollectorHandler):
     @property
     def _connection(self) -> Any:
         return cast(Any, self.request.connection).stream
+
+    def _drop(self) -> None:
+        """Reset the connection: closed politely, what it never took would stay with the system."""
+        at_once = struct.pack("ii", 1, 0)
+        self._connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self._connection.close()
 
     def _bound_socket(self) -> None:
         """Keep little for a reader who does not read, and notice one who vanished."""
