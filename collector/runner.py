@@ -3,26 +3,36 @@
 Runs any coroutine over any items. Knows nothing of Amazon, eBay, HTTP, SQL or widgets: items come
 from a `Work`, and go back to it. A feeder claims items into a bounded `asyncio.Queue`, any idle
 worker takes the next one, and when nothing is left to claim and nothing in flight can add more,
-one poison pill a worker ends the run.
+one poison pill a worker ends the run. An item that is to be tried again later waits aside, so
+that its worker takes another one meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
-from collector.policy import Decision, Step, decide
+from collector.errands import Aside, Errand, HeldBack, ItemT, Work
+from collector.gate import Gate
+from collector.policy import Step, decide
 from collector.words import PauseReason
+
+__all__ = [
+    "MAX_CONSECUTIVE_FAILURES",
+    "MAX_WORKERS",
+    "HeldBack",
+    "ParallelCollectionRunner",
+    "RunEnd",
+    "Work",
+]
 
 MAX_WORKERS = 5
 MAX_CONSECUTIVE_FAILURES = 5
 # Elsewhere another owner may still add items to the same run: ask again this often.
 IDLE_CLAIM_S = 0.5
-
-ItemT = TypeVar("ItemT")
 
 
 class RunEnd(StrEnum):
@@ -31,44 +41,6 @@ class RunEnd(StrEnum):
     DRAINED = "drained"
     CANCELLED = "cancelled"
     STOPPED = "stopped"
-
-
-class HeldBack(Exception):
-    """An attempt found, before anything had left, that it may not begin any more."""
-
-
-class Work(Protocol[ItemT]):
-    """Where items come from, what is done with them, and who is told."""
-
-    async def claim(self, limit: int) -> Sequence[ItemT]:
-        """Take up to `limit` items; none where none is pending now."""
-
-    async def exhausted(self) -> bool:
-        """Whether no item is pending or under way anywhere."""
-
-    async def perform(self, item: ItemT, *, worker_id: int, attempt: int) -> None:
-        """Attempt an item once and keep what it brought; raise what went wrong.
-
-        Raises:
-            HeldBack: the runner was paused or ended while the attempt was being prepared.
-        """
-
-    async def fail(self, item: ItemT, *, worker_id: int, attempt: int, error: Exception) -> None:
-        """Keep an item as failed."""
-
-    async def release(self, items: Sequence[ItemT]) -> None:
-        """Put items back, claimed or failed, so that they can be claimed again."""
-
-    def on_attempt_failed(
-        self, item: ItemT, *, worker_id: int, attempt: int, error: Exception, decision: Decision
-    ) -> None:
-        """An attempt failed, and this is what follows."""
-
-    async def on_pause(self, reason: PauseReason, message: str) -> None:
-        """The runner paused by itself."""
-
-    def pace_s(self) -> float:
-        """Seconds to leave between two attempts, all workers together."""
 
 
 class ParallelCollectionRunner(Generic[ItemT]):
@@ -96,27 +68,27 @@ class ParallelCollectionRunner(Generic[ItemT]):
         self._work = work
         self._max_consecutive_failures = max_consecutive_failures
         self._jitter = jitter
-        # None is the poison pill.
-        self._queue: asyncio.Queue[ItemT | None] = asyncio.Queue(maxsize=2 * workers)
+        # None is the poison pill. Two thirds are for what is claimed, one for what waited aside.
+        self._queue: asyncio.Queue[Errand[ItemT] | None] = asyncio.Queue(maxsize=3 * workers)
+        self._claimed_ahead = 2 * workers
+        self._aside: Aside[ItemT] = Aside(workers)
         self._under_way = 0
         self._attempting = 0
         self._settled = 0
         self._streak: list[ItemT] = []
-        self._pause_reason: PauseReason | None = None
+        self._failed_attempts = 0
+        self._gate = Gate(work.pace_s)
         self._end: RunEnd | None = None
-        self._hold_until = 0.0
-        self._next_slot = 0.0
-        self._changed = asyncio.Event()
 
     @property
     def paused(self) -> bool:
         """Whether no new attempt begins until `resume`."""
-        return self._pause_reason is not None
+        return self._gate.pause_reason is not None
 
     @property
     def may_begin(self) -> bool:
         """Whether an attempt that has been prepared may leave."""
-        return not self.paused and self._end is None
+        return self._gate.is_open
 
     @property
     def consecutive_failures(self) -> int:
@@ -130,25 +102,24 @@ class ParallelCollectionRunner(Generic[ItemT]):
 
     def pause(self, reason: PauseReason = PauseReason.OPERATOR) -> None:
         """Begin no new attempt until `resume`."""
-        self._pause_reason = reason
-        self._notify()
+        self._gate.shut(reason)
 
     def resume(self) -> None:
         """Go on after a pause, with a failure count of zero and no wait left over."""
-        self._pause_reason = None
         self._streak.clear()
-        self._hold_until = 0.0
-        self._notify()
+        for errand in self._aside.take_all():
+            self._queue.put_nowait(errand)
+        self._gate.open()
 
     def cancel(self) -> None:
         """End the run: finish what is under way, put back the rest."""
         self._end = RunEnd.CANCELLED
-        self._notify()
+        self._gate.close()
 
     def stop(self) -> None:
         """Leave the run so that it can be resumed: finish what is under way, put back the rest."""
         self._end = self._end or RunEnd.STOPPED
-        self._notify()
+        self._gate.close()
 
     async def run(self) -> RunEnd:
         """Work until nothing is left, or until cancelled or stopped.
@@ -170,96 +141,126 @@ class ParallelCollectionRunner(Generic[ItemT]):
     async def wait_until_idle(self) -> None:
         """Wait until no attempt is under way; attempts that wait at the gate are not."""
         while self._attempting:
-            await self._wait_for_change()
+            await self._gate.wait_for_change()
 
     async def _feed(self) -> None:
         while self._end is None:
-            if self.paused or self._queue.full():
-                await self._wait_for_change()
+            until_due_s = self._take_up_due()
+            wanted = self._claimed_ahead - self._queue.qsize()
+            if self.paused or wanted <= 0:
+                await self._gate.wait_for_change(until_due_s)
                 continue
             settled = self._settled
-            items = await self._work.claim(self._queue.maxsize - self._queue.qsize())
+            items = await self._work.claim(wanted)
             for item in items:
-                self._queue.put_nowait(item)
+                self._queue.put_nowait(Errand(item))
             if items:
                 continue
             busy = self._under_way or not self._queue.empty() or settled != self._settled
-            if not busy and await self._work.exhausted():
+            if not busy and not self._aside and await self._work.exhausted():
                 break
             if settled == self._settled:
-                await self._wait_for_change(IDLE_CLAIM_S)
+                wait_s = IDLE_CLAIM_S if until_due_s is None else min(until_due_s, IDLE_CLAIM_S)
+                await self._gate.wait_for_change(wait_s)
         if self._end is not None:
-            await self._put_back_queued()
+            await self._put_back_waiting()
         for _ in range(self.workers):
             await self._queue.put(None)
 
-    async def _put_back_queued(self) -> None:
-        queued: list[ItemT] = []
+    def _take_up_due(self) -> float | None:
+        """Queue what has waited aside long enough; how many seconds the next one still waits."""
+        if self.paused:
+            return None
+        now = asyncio.get_running_loop().time()
+        for errand in self._aside.take_due(now):
+            self._queue.put_nowait(errand)
+        return None if self._aside.next_due is None else self._aside.next_due - now
+
+    async def _put_back_waiting(self) -> None:
+        waiting = self._aside.take_all()
         while not self._queue.empty():
-            item = self._queue.get_nowait()
-            if item is not None:
-                queued.append(item)
-        if queued:
-            await self._work.release(queued)
+            errand = self._queue.get_nowait()
+            if errand is not None:
+                waiting.append(errand)
+        if waiting:
+            await self._work.release([errand.item for errand in waiting])
 
     async def _take_items(self, worker_id: int) -> None:
-        while (item := await self._queue.get()) is not None:
+        while (errand := await self._queue.get()) is not None:
             self._under_way += 1
-            self._notify()
+            self._gate.notify()
             try:
-                await self._see_through(item, worker_id)
+                await self._see_through(errand, worker_id)
             finally:
                 self._under_way -= 1
                 self._settled += 1
-                self._notify()
+                self._gate.notify()
 
-    async def _see_through(self, item: ItemT, worker_id: int) -> None:
-        """Attempt an item until it is done, failed, or has to go back."""
-        attempt, throttled = 1, 0
-        while await self._may_go():
+    async def _see_through(self, errand: Errand[ItemT], worker_id: int) -> None:
+        """Attempt an item until it is done, failed, put aside, or has to go back."""
+        while await self._gate.passed():
             try:
-                await self._attempt(item, worker_id, attempt + throttled)
-            except HeldBack:
-                continue
+                await self._attempt(errand, worker_id)
+            except HeldBack as held:
+                self._gate.hold(held.wait_s)
             except Exception as error:
-                decision = decide(
-                    error, attempt=attempt, throttled=throttled + 1, jitter=self._jitter()
-                )
-                if decision.step is Step.ABORT:
-                    raise
-                self._work.on_attempt_failed(
-                    item,
-                    worker_id=worker_id,
-                    attempt=attempt + throttled,
-                    error=error,
-                    decision=decision,
-                )
-                match decision.step:
-                    case Step.RETRY:
-                        attempt += 1
-                        await self._sleep(decision.delay_s)
-                    case Step.HOLD:
-                        throttled += 1
-                        self._hold_all(decision.delay_s)
-                    case Step.PAUSE:
-                        await self._work.release([item])
-                        await self._pause_itself(decision.reason or PauseReason.OPERATOR, error)
-                        return
-                    case _:
-                        await self._fail(item, worker_id, attempt + throttled, error)
-                        return
+                if not await self._goes_on(errand, worker_id, error):
+                    return
             else:
                 self._streak.clear()
+                self._failed_attempts = 0
                 return
-        await self._work.release([item])
+        await self._work.release([errand.item])
 
-    async def _attempt(self, item: ItemT, worker_id: int, attempt: int) -> None:
+    async def _goes_on(self, errand: Errand[ItemT], worker_id: int, error: Exception) -> bool:
+        """Do what follows a failed attempt; whether its worker stays with the item."""
+        decision = decide(
+            error,
+            attempt=errand.failed + 1,
+            throttled=errand.throttled + 1,
+            jitter=self._jitter(),
+        )
+        if decision.step is Step.ABORT:
+            raise error
+        attempt = errand.attempt
+        self._work.on_attempt_failed(
+            errand.item, worker_id=worker_id, attempt=attempt, error=error, decision=decision
+        )
+        match decision.step:
+            case Step.RETRY:
+                errand.failed += 1
+                due = asyncio.get_running_loop().time() + decision.delay_s
+                if self._may_put_aside() and self._aside.put(errand, due=due):
+                    return False
+                await self._gate.sleep_until(due)
+                return True
+            case Step.HOLD:
+                errand.throttled += 1
+                self._gate.hold(decision.delay_s)
+                return True
+            case Step.PAUSE:
+                await self._work.release([errand.item])
+                await self._pause_itself(decision.reason or PauseReason.OPERATOR, error)
+            case _:
+                await self._fail(errand.item, worker_id, attempt, error)
+        return False
+
+    def _may_put_aside(self) -> bool:
+        """Whether a worker may do others while an item waits.
+
+        Not in what looks like an outage: workers that went on to ever new items would spend an
+        attempt on each of them before the first one has failed for good and is counted.
+        """
+        self._failed_attempts += 1
+        return self._end is None and self._failed_attempts <= self.workers
+
+    async def _attempt(self, errand: Errand[ItemT], worker_id: int) -> None:
         self._attempting += 1
         try:
-            await self._work.perform(item, worker_id=worker_id, attempt=attempt)
+            await self._work.perform(errand.item, worker_id=worker_id, attempt=errand.attempt)
         finally:
             self._attempting -= 1
-            self._notify()
+            self._gate.notify()
 
     async def _fail(self, item: ItemT, worker_id: int, attempt: int, error: Exception) -> None:
         if self._paused_by_failures():
@@ -279,53 +280,9 @@ class ParallelCollectionRunner(Generic[ItemT]):
             await self._work.on_pause(PauseReason.FAILURES, str(error))
 
     def _paused_by_failures(self) -> bool:
-        return self._pause_reason is PauseReason.FAILURES
+        return self._gate.pause_reason is PauseReason.FAILURES
 
     async def _pause_itself(self, reason: PauseReason, error: Exception) -> None:
         if not self.paused:
             self.pause(reason)
             await self._work.on_pause(reason, str(error))
-
-    def _hold_all(self, delay_s: float) -> None:
-        until = asyncio.get_running_loop().time() + delay_s
-        self._hold_until = max(self._hold_until, until)
-
-    async def _may_go(self) -> bool:
-        """Wait until an attempt may begin; False when the run is ending."""
-        loop = asyncio.get_running_loop()
-        slot: float | None = None
-        while self._end is None:
-            now = loop.time()
-            if self.paused:
-                slot = None
-                await self._wait_for_change()
-            elif self._hold_until > now:
-                slot = None
-                await self._wait_for_change(self._hold_until - now)
-            else:
-                if slot is None:
-                    slot = max(now, self._next_slot)
-                    self._next_slot = slot + self._work.pace_s()
-                if slot <= now:
-                    return True
-                await self._wait_for_change(slot - now)
-        return False
-
-    async def _sleep(self, delay_s: float) -> None:
-        """Wait `delay_s` seconds, but no longer than the run goes on."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + delay_s
-        while self._end is None and (left := until - loop.time()) > 0:
-            await self._wait_for_change(left)
-
-    def _notify(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def _wait_for_change(self, timeout_s: float | None = None) -> None:
-        changed = self._changed
-        try:
-            async with asyncio.timeout(timeout_s):
-                await changed.wait()
-        except TimeoutError:
-            return

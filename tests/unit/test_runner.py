@@ -137,15 +137,43 @@ def test_items_that_another_owner_adds_are_waited_for() -> None:
     assert shelf.finished == ["added"]
 
 
-def test_an_item_is_tried_again_by_the_same_worker_after_growing_waits() -> None:
+def test_an_item_is_tried_again_after_growing_waits() -> None:
     shelf = Shelf(["flaky"], scripts={"flaky": [Unavailable("500"), Unavailable("500"), None]})
     assert work_through(shelf, jitter=lambda: 0.5) is RunEnd.DRAINED
     first, second, third = shelf.attempts
     assert [a.attempt for a in shelf.attempts] == [1, 2, 3]
-    assert len({a.worker_id for a in shelf.attempts}) == 1
     assert second.at_s - first.at_s == pytest.approx(1.01)
     assert third.at_s - second.at_s == pytest.approx(2.01)
     assert shelf.put_back == []
+
+
+def test_a_worker_takes_other_items_while_one_waits_to_be_tried_again() -> None:
+    shelf = Shelf(names(20), scripts={"item 000": [Unavailable("500")] * 3})
+    ended: list[float] = []
+
+    async def look(runner: ParallelCollectionRunner[str]) -> None:
+        await until(lambda: len(shelf.finished) == 19)
+        ended.append(asyncio.get_running_loop().time())
+
+    assert work_through(shelf, look, workers=1, jitter=lambda: 0.5) is RunEnd.DRAINED
+    # Its waits are seven seconds in all, and the others take 10 ms each.
+    assert ended[0] < 1
+    assert shelf.finished[-1] == "item 000"
+
+
+def test_in_an_outage_workers_do_not_go_on_to_ever_new_items() -> None:
+    """Otherwise many items would be attempted before the first had failed for good."""
+    shelf = Shelf(names(500), scripts={i: [Unavailable("500")] * 4 for i in names(500)})
+
+    async def see(runner: ParallelCollectionRunner[str]) -> None:
+        await until(lambda: bool(shelf.pauses))
+        await runner.wait_until_idle()
+        assert len({a.item for a in shelf.attempts}) <= 3 * MAX_WORKERS
+        shelf.scripts.clear()
+        runner.resume()
+
+    assert work_through(shelf, see) is RunEnd.DRAINED
+    assert shelf.of(Place.DONE) == names(500)
 
 
 @pytest.mark.parametrize(
@@ -479,7 +507,7 @@ def test_every_item_is_done_failed_or_put_back_exactly_once(
 
     async def operate(runner: ParallelCollectionRunner[str]) -> None:
         def watch(item: str) -> None:
-            if runner.paused or runner._end is not None:
+            if not runner.may_begin:
                 late.append(item)
 
         shelf.on_begin = watch
