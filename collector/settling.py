@@ -10,11 +10,12 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from collector.errors import UpstreamError
+from collector.errors import Throttled, UpstreamError
 from collector.models import Item, NewItem, Product, ProductPage, RunOptions, Settled
 from collector.names import normalize_name
+from collector.policy import DEFAULT_HOLD_S
 from collector.sources.ebay import SearchPage
-from collector.store import items, products, requests, runs, sellers
+from collector.store import items, pace, products, requests, runs, sellers
 from collector.store.naming import LONGEST_NAME
 from collector.words import ItemKind
 
@@ -173,6 +174,9 @@ def book_failure(
     )
     if booked and error.billed:
         runs.advance(conn, item.run_id, billed=1)
+    if booked and isinstance(error, Throttled):
+        # It is meant for the account, so for everybody who uses it.
+        pace.hold(conn, DEFAULT_HOLD_S if error.retry_after_s is None else error.retry_after_s)
 
 
 def _book(conn: Connection, booking: Booking) -> bool:

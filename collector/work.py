@@ -25,7 +25,7 @@ from collector.runner import HeldBack
 from collector.settling import book_failure, settle_list, settle_search
 from collector.sources import amazon, ebay
 from collector.sources.oxylabs import Answer, OxylabsClient
-from collector.store import items, requests
+from collector.store import items, pace, requests
 from collector.transactions import Transactions
 from collector.words import Action, ItemKind, PauseReason, Source
 
@@ -77,6 +77,7 @@ class RunWork:
         self._may_send = may_send
         self._gauge = PressureGauge()
         self._held: set[int] = set()
+        self._told_per_second: int | None = None
 
     async def claim(self, limit: int) -> Sequence[Item]:
         """Take up to `limit` pending items of the run."""
@@ -113,21 +114,17 @@ class RunWork:
 
     async def perform(self, item: Item, *, worker_id: int, attempt: int) -> None:
         """Send the item's request and keep what its answer brings."""
-        request_id = await self._transactions.run(
-            lambda c: requests.reserve_request(c, item, owner_id=self._owner_id)
-        )
-        if not self._may_send():
-            # The database took its time, and somebody paused meanwhile: stop means stop.
-            await self._transactions.run(lambda c: requests.give_back(c, request_id))
-            raise HeldBack
+        request_id = await self._reserve(item)
         entry = partial(item_entry, item, worker_id=worker_id, attempt=attempt)
         payload = self._payload(item)
         self._publish(entry(Action.FETCHING, url=payload.get("url"), params=request_params(item)))
         began = time.monotonic()
         try:
             answer = await self._client.fetch(payload)
+            await self._learn_plan(answered=True)
             page = await self._read(item, answer)
         except UpstreamError as error:
+            await self._learn_plan(answered=False)
             if speaks_of_the_target(error):
                 self._gauge.count(succeeded=False)
             failed = error
@@ -142,6 +139,38 @@ class RunWork:
         self._gauge.count(succeeded=True)
         booked = Booked(request_id, _since_ms(began))
         await _to_the_end(self._settle(item, page, booked=booked, entry=entry))
+
+    async def _reserve(self, item: Item) -> int:
+        """Reserve a request, and wait for its slot.
+
+        Raises:
+            HeldBack: none may leave now; nothing stays reserved.
+        """
+        reserved = await self._transactions.run(
+            lambda c: requests.reserve_request(
+                c, item, owner_id=self._owner_id, interval_s=self.pace_s()
+            )
+        )
+        if (request_id := reserved.request_id) is None:
+            raise HeldBack(reserved.wait_s)
+        if reserved.wait_s > 0:
+            await asyncio.sleep(reserved.wait_s)
+        if not self._may_send():
+            # That took its time, and somebody paused meanwhile: stop means stop.
+            await self._transactions.run(lambda c: requests.give_back(c, request_id))
+            raise HeldBack
+        return request_id
+
+    async def _learn_plan(self, *, answered: bool) -> None:
+        """Keep what the latest headers told of the plan, where that is news."""
+        limits = [limit.limit for limit in self._client.rate_limits]
+        if not limits and not answered:
+            return
+        # Of several limits (a second, a month) the smallest is the one to pace by.
+        told = min(limits, default=0)
+        if told != self._told_per_second:
+            self._told_per_second = told
+            await self._transactions.run(lambda c: pace.learn(c, told))
 
     def _payload(self, item: Item) -> dict[str, Any]:
         if item.kind is ItemKind.BEST_SELLERS:

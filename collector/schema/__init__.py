@@ -28,6 +28,7 @@ from collector.schema.items import (
 )
 from collector.schema.runs import collection_runs, owner_ids, run_categories
 from collector.schema.seller_list import run_sellers, seller_aliases, seller_sightings, sellers
+from collector.schema.sharing import participant_reports, request_pace, run_participants
 
 __all__ = [
     "AUDIT_ACTIONS",
@@ -46,8 +47,11 @@ __all__ = [
     "failed_pages",
     "metadata",
     "owner_ids",
+    "participant_reports",
     "products",
+    "request_pace",
     "run_categories",
+    "run_participants",
     "run_products",
     "run_sellers",
     "seller_aliases",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -56,6 +58,13 @@ collection_runs = Table(
     ),
     Column(
         "snapshot_audit_id", BigInteger, comment="The last audit entry that the snapshot counts"
+    ),
+    Column(
+        "ending",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="Its owner wants it to end: nobody begins another item of it",
     ),
     created(),
     Column("started_at", DateTime(timezone=True)),

@@ -90,7 +90,9 @@ class SettledRun:
             return items.claim(conn, self.id, owner_id=self.owner_id, limit=100)
 
     def book(self, conn: Connection, item: Item) -> Booked:
-        return Booked(requests.reserve_request(conn, item, owner_id=self.owner_id))
+        reserved = requests.reserve_request(conn, item, owner_id=self.owner_id)
+        assert reserved.request_id is not None
+        return Booked(reserved.request_id)
 
     def reserve(self, asin: str) -> Booked:
         """Reserve a request in a transaction of its own, before it leaves."""

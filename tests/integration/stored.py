@@ -15,7 +15,7 @@ from collector.database import Database
 from collector.models import Category, Item, Product, ProductPage, RunOptions, Seller, Settled
 from collector.settling import settle_list, settle_search
 from collector.sources.ebay import Card, SearchPage
-from collector.store import items, requests, runs
+from collector.store import items, pace, requests, runs
 from collector.store.ownership import LOCK_CLASS
 from collector.words import Source
 
@@ -115,7 +115,9 @@ class Store:
 
     def reserve(self, item: Item, owner_id: int) -> Booked:
         """Reserve a request for an item."""
-        return Booked(self(lambda c: requests.reserve_request(c, item, owner_id=owner_id)))
+        reserved = self(lambda c: requests.reserve_request(c, item, owner_id=owner_id))
+        assert reserved.request_id is not None
+        return Booked(reserved.request_id)
 
     def settle(
         self,
@@ -165,6 +167,8 @@ class Store:
 def opened_store(database: Database) -> Iterator[Store]:
     """A store whose owners end with the block."""
     store = Store(database)
+    # As if an answer had told: whoever reserves here waits for no slot.
+    store(lambda c: pace.learn(c, 0))
     try:
         yield store
     finally:

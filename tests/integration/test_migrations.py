@@ -24,7 +24,13 @@ from collector.errors import DatabaseError
 from collector.migrating import alembic_config
 from collector.schema import metadata
 
-REVISIONS = ["044_seller_collection", "045_seller_snapshots", "046_activity_log", "047_categories"]
+REVISIONS = [
+    "044_seller_collection",
+    "045_seller_snapshots",
+    "046_activity_log",
+    "047_categories",
+    "048_participants",
+]
 RUN = "00000000-0000-0000-0000-000000000001"
 
 # Everything that the catalogue knows of a schema, apart from the order of columns.
@@ -439,6 +445,18 @@ REFUSED = [
         "fk_activity_log_run_id",
         f"INSERT INTO activity_log VALUES ('{uuid4()}', 1, now(), 0, 'p', 'a', '{{}}')",
     ),
+    ("ck_run_participants_place", f"INSERT INTO run_participants VALUES ('{RUN}', 1, -1, 5, 'n')"),
+    ("ck_run_participants_workers", f"INSERT INTO run_participants VALUES ('{RUN}', 1, 0, 0, 'n')"),
+    (
+        "fk_run_participants_run_id",
+        f"INSERT INTO run_participants VALUES ('{uuid4()}', 1, 0, 5, 'n')",
+    ),
+    (
+        "fk_participant_reports_run_id",
+        f"INSERT INTO participant_reports (run_id, entry) VALUES ('{uuid4()}', '{{}}')",
+    ),
+    ("ck_request_pace_one_row", "INSERT INTO request_pace VALUES (2, 1, now())"),
+    ("ck_request_pace_per_second", "UPDATE request_pace SET per_second = -1"),
 ]
 
 

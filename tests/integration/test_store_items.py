@@ -380,7 +380,7 @@ def test_a_budget_is_a_ceiling_for_twenty_reservations_at_once(store: Store) -> 
         together.wait()
         try:
             with engine.begin() as conn:
-                return requests.reserve_request(conn, page, owner_id=owner_id)
+                return requests.reserve_request(conn, page, owner_id=owner_id).request_id or -1
         except BudgetExhausted as error:
             refused.append(str(error))
             return 0

@@ -177,13 +177,13 @@ def test_an_owner_lives_in_its_own_database_only(
     owner_id, session = store.new_owner()
     store(lambda c: runs.take_over(c, run_id, owner_id=owner_id))
     session.close()
-    with opened_store(server.named(server.name)) as elsewhere:
-        with elsewhere.engine.begin() as conn:
-            conn.execute(
-                text("SELECT pg_advisory_lock(:key, :id)"), {"key": 0x636F6C6C, "id": owner_id}
-            )
-            assert store(lambda c: progress.read(c, run_id)).interrupted
-        elsewhere.database.dispose()
+    elsewhere = server.named(server.name)
+    with elsewhere.engine().begin() as conn:
+        conn.execute(
+            text("SELECT pg_advisory_lock(:key, :id)"), {"key": 0x636F6C6C, "id": owner_id}
+        )
+        assert store(lambda c: progress.read(c, run_id)).interrupted
+    elsewhere.dispose()
 
 
 def test_a_command_is_taken_once_by_the_owner(store: Store) -> None:
