@@ -32,7 +32,7 @@ from collector.database import open_database
 from collector.embedded import stop_server
 from collector.models import ActivityEntry, Category, RunOptions
 from collector.settings import Settings
-from collector.store import runs
+from collector.store import moves, runs
 from collector.words import Action, Phase, RunStatus, Source
 
 CATEGORY = Category("172541", "Electronics", "Headphones", "headphones", confirmed=True)
@@ -83,7 +83,7 @@ async def emit(run_id: UUID, given: argparse.Namespace) -> None:
     writer.close()
     await writing
     with database.engine().begin() as conn:
-        runs.move(conn, run_id, RunStatus.COMPLETED)
+        moves.move(conn, run_id, RunStatus.COMPLETED)
     await engine.dispose()
     database.dispose()
 
@@ -224,7 +224,7 @@ async def measure(server: Served, given: argparse.Namespace) -> None:
             budget=None,
             sandbox_day=0,
         )
-        runs.move(conn, run_id, RunStatus.RUNNING)
+        moves.move(conn, run_id, RunStatus.RUNNING)
     clients = [Client() for _ in range(given.clients)]
     reading = [asyncio.create_task(c.read(server, run_id)) for c in clients]
     slow = asyncio.create_task(read_slowly(server, run_id))

@@ -17,7 +17,7 @@ from collector.execution import Connect, RunExecution
 from collector.models import Category, RunOptions
 from collector.progress import RunProgress
 from collector.schema import collection_runs
-from collector.store import items, progress, runs
+from collector.store import items, moves, progress, runs
 from collector.store.ownership import is_alive
 from collector.transactions import PATIENCE_S, Transactions, apart
 from collector.words import MOVES, PauseReason, RunStatus, Source
@@ -121,7 +121,7 @@ class CollectionService:
         if self._executions.get(run_id) is execution:
             del self._executions[run_id]
 
-    async def command(self, run_id: UUID, command: runs.Command) -> bool:
+    async def command(self, run_id: UUID, command: moves.Command) -> bool:
         """Pause, resume or cancel a run that this process does not work on.
 
         Returns:
@@ -138,15 +138,15 @@ class CollectionService:
             status = RunStatus(row.status)
             _check_allowed(status, command)
             if is_alive(conn, row.owner_id):
-                runs.leave_command(conn, run_id, command)
+                moves.leave_command(conn, run_id, command)
                 return True
             if command == "resume":
                 return False
             to = RunStatus.PAUSED if command == "pause" else RunStatus.CANCELLED
             told = "Paused" if command == "pause" else "Cancelled"
             reason = PauseReason.OPERATOR if command == "pause" else None
-            runs.move(conn, run_id, to, reason=reason, message=f"{told} by the operator.")
-            runs.recover(conn, run_id)
+            moves.move(conn, run_id, to, reason=reason, message=f"{told} by the operator.")
+            moves.recover(conn, run_id)
             return True
 
         return await self._transactions().run(command_or_move)
@@ -225,14 +225,14 @@ class CollectionService:
             if not back and status is not RunStatus.FAILED:
                 raise UsageError("None of the run's items failed: there is nothing to send again.")
             if status.is_final:
-                runs.move(
+                moves.move(
                     conn,
                     run_id,
                     RunStatus.PAUSED,
                     reason=PauseReason.RETRY,
                     message="Its failed items are to be sent again.",
                 )
-                runs.recover(conn, run_id)
+                moves.recover(conn, run_id)
             return back
 
         return await self._transactions().run(retry)
@@ -262,7 +262,7 @@ class CollectionService:
         return Transactions(self._engine, patience_s=COMMAND_PATIENCE_S)
 
 
-def _check_allowed(status: RunStatus, command: runs.Command) -> None:
+def _check_allowed(status: RunStatus, command: moves.Command) -> None:
     targets: dict[str, RunStatus] = {
         "pause": RunStatus.PAUSED,
         "resume": RunStatus.RUNNING,

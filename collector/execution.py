@@ -21,7 +21,7 @@ from collector.progress import RunProgress
 from collector.refusals import explain
 from collector.runner import ParallelCollectionRunner, RunEnd
 from collector.sources.oxylabs import OxylabsClient
-from collector.store import activity_log, items, progress, runs
+from collector.store import activity_log, items, moves, progress, runs
 from collector.store.items import ItemsLeft
 from collector.store.ownership import OwnerSession
 from collector.tracker import Tracker
@@ -101,7 +101,7 @@ class RunExecution:
                 try:
                     self._transactions = Transactions(engine, patience_s=self._patience_s)
                     row, had = await self._transactions.run(
-                        lambda c: runs.take_over(
+                        lambda c: moves.take_over(
                             c, self.run_id, owner_id=owner.owner_id, budget=self._budget
                         )
                     )
@@ -364,7 +364,7 @@ class RunExecution:
         check: Callable[[Connection, UUID], None] | None = None,
     ) -> None:
         def move(conn: Connection) -> RunProgress:
-            runs.move(
+            moves.move(
                 conn,
                 self.run_id,
                 to,
@@ -428,7 +428,7 @@ class RunExecution:
             except DatabaseError:
                 await self._regain()
             command = await self._transactions.run(
-                lambda c: runs.take_command(c, self.run_id, owner_id=self._owner.owner_id)
+                lambda c: moves.take_command(c, self.run_id, owner_id=self._owner.owner_id)
             )
             if command is not None:
                 commands[command]()

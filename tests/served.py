@@ -26,7 +26,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 
 from collector.connections import Database
 from collector.models import ActivityEntry, Category, RunOptions
-from collector.store import activity_log, runs
+from collector.store import activity_log, moves, runs
 from collector.words import Action, Phase, RunStatus, Source
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -247,7 +247,7 @@ class WrittenRun:
                 budget=100,
                 sandbox_day=0,
             )
-            runs.move(conn, self.id, RunStatus.RUNNING)
+            moves.move(conn, self.id, RunStatus.RUNNING)
 
     def write(self, *entries: ActivityEntry) -> None:
         """Keep entries that have their numbers, in one transaction."""
@@ -276,7 +276,7 @@ class WrittenRun:
     def end(self, status: RunStatus = RunStatus.COMPLETED) -> None:
         """End the run."""
         with self.database.engine().begin() as conn:
-            runs.move(conn, self.id, status)
+            moves.move(conn, self.id, status)
 
 
 def numbered(entry_id: int, *, days_old: float = 0) -> ActivityEntry:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import BigInteger, DateTime, Integer, Text
 
 from collector.models import ActivityEntry
-from collector.store.ownership import OWNER_IS_ALIVE
+from collector.store.ownership import owner_is_alive
 from collector.words import RunStatus
 
 ACTIVITY_CHANNEL = "collector_activity"
@@ -43,7 +43,7 @@ def append(conn: Connection, run_id: UUID, entries: Sequence[ActivityEntry]) -> 
             "workers": [e.worker_id for e in entries],
             "phases": [e.phase.value for e in entries],
             "actions": [e.action.value for e in entries],
-            "entries": [_storable(e) for e in entries],
+            "entries": [storable(e) for e in entries],
         },
     )
     announce(conn, run_id)
@@ -57,7 +57,8 @@ def announce(conn: Connection, run_id: UUID) -> None:
     )
 
 
-def _storable(entry: ActivityEntry) -> dict[str, object]:
+def storable(entry: ActivityEntry) -> dict[str, object]:
+    """An entry as PostgreSQL can keep it."""
     stored = entry.model_dump(mode="json", exclude_none=True)
     return {key: _clean(value) for key, value in stored.items()}
 
@@ -150,7 +151,7 @@ def ended(conn: Connection, run_id: UUID) -> RunStatus | None:
             f"""
             SELECT r.status FROM collection_runs r
             WHERE r.id = :run_id AND r.finished_at IS NOT NULL
-              AND NOT {OWNER_IS_ALIVE.replace(":owner_id", "r.owner_id")}
+              AND NOT {owner_is_alive("r.owner_id")}
             """  # noqa: S608 - a constant of this package
         ),
         {"run_id": run_id},

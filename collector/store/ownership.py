@@ -25,27 +25,25 @@ LOCK_CLASS = 0x636F6C6C
 COMMAND_CHANNEL = "collector_commands"
 UNLOCK_WITHIN_S = 2.0
 
-# A lock of another database of the same server has the same key: only ours counts.
-OWNER_IS_ALIVE = f"""EXISTS (
-    SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND granted AND objsubid = 2
-      AND classid = {LOCK_CLASS} AND objid = :owner_id
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-)"""  # noqa: S608 - a constant of this module
+
+def owner_is_alive(owner: str) -> str:
+    """SQL that tells whether somebody living holds the lock of `owner`, a column or parameter."""
+    # A lock of another database of the same server has the same key: only ours counts.
+    return f"""EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 2
+          AND classid = {LOCK_CLASS} AND objid = {owner}
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )"""  # noqa: S608 - constants of this package
+
 
 # Of a run `r`: it should be running, and nobody living works on it.
-INTERRUPTED = f"(r.status = 'running' AND NOT {OWNER_IS_ALIVE.replace(':owner_id', 'r.owner_id')})"
-
-LIVING_OWNERS = f"""
-    SELECT objid::bigint FROM pg_locks
-    WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = {LOCK_CLASS}
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""  # noqa: S608 - a constant of this module
+INTERRUPTED = f"(r.status = 'running' AND NOT {owner_is_alive('r.owner_id')})"
 
 _WENT_AWAY = (
     "PostgreSQL went away while a run was being taken over: once it is back, resume the run."
 )
-_ALIVE = text(f"SELECT {OWNER_IS_ALIVE}")
+_ALIVE = text(f"SELECT {owner_is_alive(':owner_id')}")
 
 
 def is_alive(conn: Connection, owner_id: int | None) -> bool:

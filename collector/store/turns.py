@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from collector.store.ownership import OWNER_IS_ALIVE
+from collector.store.ownership import owner_is_alive
 
 # "turn" in ASCII; held by a session for as long as its run takes.
 TURN_LOCK = 0x7475726E
@@ -14,7 +14,7 @@ TURN_LOCK = 0x7475726E
 _AT_WORK = text(
     f"""
     SELECT r.id, r.name FROM collection_runs r
-    WHERE r.status = 'running' AND {OWNER_IS_ALIVE.replace(":owner_id", "r.owner_id")}
+    WHERE r.status = 'running' AND {owner_is_alive("r.owner_id")}
     ORDER BY r.created_at LIMIT 1
     """  # noqa: S608 - constants of this package
 )

@@ -15,7 +15,7 @@ from collector.database import Database
 from collector.models import Item, Product, ProductPage, RunOptions, Seller, Settled
 from collector.settling import settle_list, settle_search
 from collector.sources.ebay import Card, SearchPage
-from collector.store import items, requests, runs
+from collector.store import items, moves, requests, runs
 from collector.words import RunStatus, Source
 
 LIST = "284507"
@@ -62,7 +62,7 @@ class SettledRun:
             self.owner_id = int(
                 conn.execute(text("SELECT nextval('collection_owner_ids')")).scalar_one()
             )
-            runs.take_over(conn, self.id, owner_id=self.owner_id)
+            moves.take_over(conn, self.id, owner_id=self.owner_id)
         self._waiting: dict[str, Item] = {}
         (listed,) = self.claim()
         products = tuple(
@@ -135,13 +135,13 @@ class SettledRun:
             self.owner_id = int(
                 conn.execute(text("SELECT nextval('collection_owner_ids')")).scalar_one()
             )
-            runs.take_over(conn, self.id, owner_id=self.owner_id)
+            moves.take_over(conn, self.id, owner_id=self.owner_id)
         self._waiting = {item.asin or "": item for item in self.claim()}
         return dead
 
     def end(self, status: RunStatus = RunStatus.COMPLETED) -> UUID:
         with self._database.engine().begin() as conn:
-            runs.move(conn, self.id, status, owner_id=self.owner_id)
+            moves.move(conn, self.id, status, owner_id=self.owner_id)
         return self.id
 
 

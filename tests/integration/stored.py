@@ -15,7 +15,7 @@ from collector.database import Database
 from collector.models import Category, Item, Product, ProductPage, RunOptions, Seller, Settled
 from collector.settling import settle_list, settle_search
 from collector.sources.ebay import Card, SearchPage
-from collector.store import items, pace, requests, runs
+from collector.store import items, moves, pace, requests, runs
 from collector.store.ownership import LOCK_CLASS
 from collector.words import Source
 
@@ -106,7 +106,7 @@ class Store:
         """A run that a living owner has taken over, and that owner's id."""
         run_id = self.create(*categories, **given)
         owner_id, _ = self.new_owner()
-        self(lambda c: runs.take_over(c, run_id, owner_id=owner_id))
+        self(lambda c: moves.take_over(c, run_id, owner_id=owner_id))
         return run_id, owner_id
 
     def claim(self, run_id: UUID, owner_id: int, limit: int = 10) -> list[Item]:

@@ -11,7 +11,7 @@ from served import WrittenRun, numbered, run_sql, wait_until
 from collector.connections import Database
 from collector.models import ActivityEntry
 from collector.settings import Settings
-from collector.store import activity_log, runs
+from collector.store import activity_log, moves
 from collector.words import Action, PauseReason, RunStatus
 from collector.workbench import Workbench
 
@@ -59,7 +59,7 @@ def test_a_run_without_a_living_owner_has_ended_with_its_status(
 ) -> None:
     with run.database.engine().begin() as conn:
         assert activity_log.ended(conn, run.id) is None
-        runs.move(conn, run.id, status)
+        moves.move(conn, run.id, status)
         assert activity_log.ended(conn, run.id) is status
 
 
@@ -84,7 +84,7 @@ def test_a_run_in_progress_or_paused_keeps_everything(run: WrittenRun) -> None:
     run.write_numbered(1, 10, days_old=400)
     assert prune(run) == 0
     with run.database.engine().begin() as conn:
-        runs.move(conn, run.id, RunStatus.PAUSED, reason=PauseReason.OPERATOR)
+        moves.move(conn, run.id, RunStatus.PAUSED, reason=PauseReason.OPERATOR)
     assert prune(run) == 0
     assert len(page(run)) == 10
 
@@ -94,7 +94,7 @@ def test_a_run_that_is_taken_up_again_meanwhile_keeps_everything(run: WrittenRun
     run.end(RunStatus.FAILED)
     pruned: list[int] = []
     with run.database.engine().begin() as conn:
-        runs.move(conn, run.id, RunStatus.PAUSED, reason=PauseReason.RETRY)
+        moves.move(conn, run.id, RunStatus.PAUSED, reason=PauseReason.RETRY)
         pruning = threading.Thread(target=lambda: pruned.append(prune(run)))
         pruning.start()
         waiting = (

@@ -32,7 +32,7 @@ from collector.database import Database
 from collector.errors import DatabaseError, OwnershipLost, RunInProgress
 from collector.sandbox.process import SandboxProcess
 from collector.settings import Settings
-from collector.store import progress, runs
+from collector.store import moves, progress
 from collector.store.ownership import LOCK_CLASS, OwnerSession, is_alive
 from collector.words import RunStatus
 from collector.workbench import Workbench
@@ -113,12 +113,12 @@ async def test_an_owner_is_woken_by_a_command_for_its_run(database: Database) ->
         waiting = asyncio.create_task(owner.wait_for_command(run_id, timeout_s=10))
         await asyncio.sleep(0.05)
         with database.engine().begin() as conn:
-            runs.leave_command(conn, run_id, "pause")
+            moves.leave_command(conn, run_id, "pause")
         assert await asyncio.wait_for(waiting, 2)
         waiting = asyncio.create_task(owner.wait_for_command(run_id, timeout_s=10))
         await asyncio.sleep(0.05)
         with database.engine().begin() as conn:
-            runs.leave_command(conn, other, "pause")
+            moves.leave_command(conn, other, "pause")
         assert not await asyncio.wait_for(waiting, 2)
         assert not await owner.wait_for_command(run_id, timeout_s=0.05)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from command_line import SMALL, CommandLine, assert_one_error_line, stored
+from stored import opened_store
 
 from collector.database import Database
-from collector.store import presets
+from collector.store import moves, presets
+from collector.words import RunStatus
 
 
 @pytest.fixture
@@ -85,18 +86,16 @@ def test_the_line_for_cron_runs_as_cron_runs_it_and_leaves_a_report(
 def test_a_run_that_finds_another_at_work_waits_for_it(
     collector: CommandLine, database: Database
 ) -> None:
-    first = collector.start("run", *SMALL, "--quiet", COLLECTOR_SANDBOX_LATENCY="1.5")
-    at_work = "SELECT 1 FROM collection_runs WHERE status = 'running' AND requests > 1"
-    deadline = time.monotonic() + 60
-    while not stored(database, at_work):
-        assert time.monotonic() < deadline, first.communicate()
-        time.sleep(0.05)
+    with opened_store(database) as store:
+        at_work, owner_id = store.running(name="Tea")
+        waiting = [collector.start("run", *SMALL, "--quiet", "--wait") for _ in range(2)]
+        for each in waiting:
+            assert each.stderr is not None
+            assert "Waiting until run Tea has ended." in each.stderr.readline()
+        store(lambda c: moves.move(c, at_work, RunStatus.CANCELLED, owner_id=owner_id))
 
-    waiting = [collector.start("run", *SMALL, "--quiet", "--wait") for _ in range(2)]
-
-    told = [each.communicate(timeout=120)[1] for each in (first, *waiting)]
-    assert [each.returncode for each in (first, *waiting)] == [0, 0, 0], told
-    assert all("Waiting until run " in each for each in told[1:])
+    told = [each.communicate(timeout=120)[1] for each in waiting]
+    assert [each.returncode for each in waiting] == [0, 0], told
     times = stored(database, "SELECT started_at, finished_at FROM collection_runs ORDER BY 1")
     assert len(times) == 3
     assert all(ended <= began for (_, ended), (began, _) in pairwise(times))

@@ -33,7 +33,7 @@ from served import (
 
 from collector.connections import Database
 from collector.models import ActivityEntry
-from collector.store import activity_log, runs
+from collector.store import activity_log, moves
 from collector.store.ownership import LOCK_CLASS
 from collector.words import Action, PauseReason, RunStatus
 
@@ -194,7 +194,7 @@ def test_silence_is_broken_by_keepalives_while_a_run_is_paused(
     jupyter: JupyterProcess, run: WrittenRun
 ) -> None:
     with run.database.engine().begin() as conn:
-        runs.move(conn, run.id, RunStatus.PAUSED, reason=PauseReason.OPERATOR)
+        moves.move(conn, run.id, RunStatus.PAUSED, reason=PauseReason.OPERATOR)
     url = f"{jupyter.url}/runs/{run.id}/activity"
     lines: list[str] = []
     with httpx.stream("GET", url, headers=jupyter.headers, timeout=5) as answer:

@@ -18,7 +18,7 @@ from stored import Store, opened_store, sellers_page
 
 from collector.database import Database
 from collector.errors import UsageError
-from collector.store import edits, items, runs, sellers, undoing
+from collector.store import edits, items, moves, sellers, undoing
 from collector.words import RunStatus
 
 NAMES = [f"seller{n:02}" for n in range(40)]
@@ -109,7 +109,7 @@ def collect_at_random(store: Store, run_id: UUID, owner_id: int, seed: int) -> N
                     item, owner_id, page, booked=booked
                 )
             )
-    store(lambda c: runs.move(c, run_id, RunStatus.COMPLETED, owner_id=owner_id))
+    store(lambda c: moves.move(c, run_id, RunStatus.COMPLETED, owner_id=owner_id))
 
 
 @pytest.mark.parametrize("seed", range(1, 1 + EXAMPLES))
@@ -169,7 +169,7 @@ def test_the_snapshot_of_an_ended_run_counts_what_others_added_meanwhile(store: 
     store.settle(search, owner_id, sellers_page("ann", "bob"))
     store(lambda c: edits.add(c, ["zoe"], actor="me"))
     store(lambda c: edits.remove(c, ["bob"], actor="me"))
-    store(lambda c: runs.move(c, run_id, RunStatus.COMPLETED, owner_id=owner_id))
+    store(lambda c: moves.move(c, run_id, RunStatus.COMPLETED, owner_id=owner_id))
     store(lambda c: edits.add(c, ["late"], actor="me"))
     run = store.run(run_id)
     assert (run.seller_count_snapshot, run.snapshot_audit_id) == (2, 3)

@@ -18,7 +18,7 @@ from collector.database import Database
 from collector.errors import BudgetExhausted, OwnershipLost, Unavailable
 from collector.models import Item, NewItem, Product, ProductPage, RunOptions
 from collector.settling import book_failure
-from collector.store import items, requests, runs
+from collector.store import items, moves, requests
 from collector.words import ItemKind, PauseReason, RunStatus
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_claimed_by_whoever_does_not_work_on_a_running_run(
     if status == "paused":
         move_to = RunStatus.PAUSED
         reason = PauseReason.OPERATOR
-        store(lambda c: runs.move(c, run_id, move_to, reason=reason, owner_id=owner_id))
+        store(lambda c: moves.move(c, run_id, move_to, reason=reason, owner_id=owner_id))
         assert store.claim(run_id, owner_id) == []
     else:
         assert store.claim(run_id, store.new_owner()[0]) == []
@@ -262,7 +262,7 @@ def test_the_items_of_an_owner_that_lost_the_run_cannot_be_settled(store: Store)
     booked = store.reserve(page, old_id)
     store.close()
     new_id, _ = store.new_owner()
-    store(lambda c: runs.take_over(c, run_id, owner_id=new_id))
+    store(lambda c: moves.take_over(c, run_id, owner_id=new_id))
     (again,) = store.claim(run_id, new_id)
     assert again.id == page.id
     with pytest.raises(OwnershipLost):
@@ -296,11 +296,11 @@ def test_only_the_items_of_dead_owners_are_put_back(store: Store) -> None:
     (theirs,) = store(
         lambda c: items.claim(c, run_id, owner_id=dead_id, run_owner_id=owner_id, limit=1)
     )
-    assert store(lambda c: runs.recover(c, run_id)) == 0
+    assert store(lambda c: moves.recover(c, run_id)) == 0
     session.close()
     # The server notices a moment later that a client has hung up.
     deadline = time.monotonic() + 10
-    while not (recovered := store(lambda c: runs.recover(c, run_id))):
+    while not (recovered := store(lambda c: moves.recover(c, run_id))):
         assert time.monotonic() < deadline
     assert recovered == 1
     assert store.statuses(run_id) == {"289754:1": "running", "3610841:1": "pending"}

@@ -19,7 +19,7 @@ from collector.errors import (
     UsageError,
 )
 from collector.models import ActivityEntry
-from collector.store import activity_log, items, presets, progress, runs
+from collector.store import activity_log, items, moves, presets, progress, runs
 from collector.words import MOVES, Action, PauseReason, RunStatus
 
 WAYS: dict[RunStatus, tuple[RunStatus, ...]] = {
@@ -40,7 +40,7 @@ def store(database: Database) -> Iterator[Store]:
 
 def move(store: Store, run_id: UUID, to: RunStatus, **given: object) -> RunStatus:
     reason = PauseReason.OPERATOR if to is RunStatus.PAUSED else None
-    return store(lambda c: runs.move(c, run_id, to, reason=reason, **given))  # type: ignore[arg-type]
+    return store(lambda c: moves.move(c, run_id, to, reason=reason, **given))  # type: ignore[arg-type]
 
 
 def test_the_database_makes_exactly_the_moves_of_the_table(store: Store) -> None:
@@ -130,10 +130,10 @@ def test_only_one_living_owner_has_a_run(store: Store) -> None:
     run_id, _ = store.running()
     second_id, _ = store.new_owner()
     with pytest.raises(RunInProgress):
-        store(lambda c: runs.take_over(c, run_id, owner_id=second_id))
+        store(lambda c: moves.take_over(c, run_id, owner_id=second_id))
     store.close()
     third_id, _ = store.new_owner()
-    row, had = store(lambda c: runs.take_over(c, run_id, owner_id=third_id))
+    row, had = store(lambda c: moves.take_over(c, run_id, owner_id=third_id))
     assert (row.owner_id, row.status, had) == (third_id, "running", RunStatus.RUNNING)
 
 
@@ -141,11 +141,11 @@ def test_an_owner_that_lost_its_run_cannot_move_it(store: Store) -> None:
     run_id, old_id = store.running()
     store.close()
     new_id, _ = store.new_owner()
-    store(lambda c: runs.take_over(c, run_id, owner_id=new_id))
+    store(lambda c: moves.take_over(c, run_id, owner_id=new_id))
     with pytest.raises(OwnershipLost):
         move(store, run_id, RunStatus.COMPLETED, owner_id=old_id)
     with pytest.raises(OwnershipLost):
-        store(lambda c: runs.take_command(c, run_id, owner_id=old_id))
+        store(lambda c: moves.take_command(c, run_id, owner_id=old_id))
     with pytest.raises(RunInProgress):
         move(store, run_id, RunStatus.PAUSED)
 
@@ -157,13 +157,13 @@ def test_an_ended_run_cannot_be_taken_over(store: Store, ended: RunStatus) -> No
         move(store, run_id, step)
     owner_id, _ = store.new_owner()
     with pytest.raises(IllegalMove, match=f"The run is {ended}"):
-        store(lambda c: runs.take_over(c, run_id, owner_id=owner_id))
+        store(lambda c: moves.take_over(c, run_id, owner_id=owner_id))
 
 
 def test_a_run_is_interrupted_as_soon_as_its_owners_session_ends(store: Store) -> None:
     run_id = store.create()
     owner_id, session = store.new_owner()
-    store(lambda c: runs.take_over(c, run_id, owner_id=owner_id))
+    store(lambda c: moves.take_over(c, run_id, owner_id=owner_id))
     assert not store(lambda c: progress.read(c, run_id)).interrupted
     session.close()
     assert store(lambda c: progress.read(c, run_id)).interrupted
@@ -175,7 +175,7 @@ def test_an_owner_lives_in_its_own_database_only(
     """Two databases of one server give the same owner ids."""
     run_id = store.create()
     owner_id, session = store.new_owner()
-    store(lambda c: runs.take_over(c, run_id, owner_id=owner_id))
+    store(lambda c: moves.take_over(c, run_id, owner_id=owner_id))
     session.close()
     elsewhere = server.named(server.name)
     with elsewhere.engine().begin() as conn:
@@ -190,28 +190,28 @@ def test_a_command_is_taken_once_by_the_owner(store: Store) -> None:
     run_id, owner_id = store.running()
 
     def take() -> str | None:
-        return store(lambda c: runs.take_command(c, run_id, owner_id=owner_id))
+        return store(lambda c: moves.take_command(c, run_id, owner_id=owner_id))
 
     assert take() is None
-    store(lambda c: runs.leave_command(c, run_id, "pause"))
+    store(lambda c: moves.leave_command(c, run_id, "pause"))
     assert [take(), take()] == ["pause", None]
 
 
 def test_a_command_left_while_the_run_pauses_by_itself_is_not_lost(store: Store) -> None:
     """Somebody cancels at the moment in which five failures pause the run."""
     run_id, owner_id = store.running()
-    store(lambda c: runs.leave_command(c, run_id, "cancel"))
+    store(lambda c: moves.leave_command(c, run_id, "cancel"))
     move(store, run_id, RunStatus.PAUSED, owner_id=owner_id)
-    assert store(lambda c: runs.take_command(c, run_id, owner_id=owner_id)) == "cancel"
+    assert store(lambda c: moves.take_command(c, run_id, owner_id=owner_id)) == "cancel"
 
 
 def test_a_command_for_a_dead_owner_does_not_reach_the_next_one(store: Store) -> None:
     run_id, _ = store.running()
-    store(lambda c: runs.leave_command(c, run_id, "pause"))
+    store(lambda c: moves.leave_command(c, run_id, "pause"))
     store.close()
     new_id, _ = store.new_owner()
-    store(lambda c: runs.take_over(c, run_id, owner_id=new_id))
-    assert store(lambda c: runs.take_command(c, run_id, owner_id=new_id)) is None
+    store(lambda c: moves.take_over(c, run_id, owner_id=new_id))
+    assert store(lambda c: moves.take_command(c, run_id, owner_id=new_id)) is None
 
 
 @pytest.mark.parametrize("budget", [0, -5])
