@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,6 +19,8 @@ from collector.models import ActivityEntry
 from collector.store import activity_log
 from collector.transactions import apart, may_pass
 from collector.words import Action
+
+Keep = Callable[[Connection, UUID, Sequence[ActivityEntry]], None]
 
 BATCH_ENTRIES = 200
 BATCH_EVERY_S = 0.1
@@ -30,11 +34,15 @@ class ActivityWriter:
     Args:
         engine: used by transactions alone.
         run_id: whose entries they are.
+        keep: what writes a batch.
     """
 
-    def __init__(self, engine: AsyncEngine, run_id: UUID) -> None:
+    def __init__(
+        self, engine: AsyncEngine, run_id: UUID, *, keep: Keep = activity_log.append
+    ) -> None:
         self._engine = engine
         self._run_id = run_id
+        self._keep = keep
         self._waiting: deque[ActivityEntry] = deque()
         self._missed = 0
         self._missed_to = 0
@@ -93,4 +101,4 @@ class ActivityWriter:
 
     async def _append(self, entries: list[ActivityEntry]) -> None:
         async with self._engine.begin() as conn:
-            await conn.run_sync(activity_log.append, self._run_id, entries)
+            await conn.run_sync(self._keep, self._run_id, entries)

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.activity import ActivityStreamManager, get_activity_stream
 from collector.database import Database
+from collector.engine import Connect, Engine
 from collector.errors import IllegalMove, UsageError
-from collector.execution import Connect, RunExecution
+from collector.execution import RunExecution
 from collector.models import Category, RunOptions
 from collector.progress import RunProgress
 from collector.schema import collection_runs
@@ -96,17 +97,23 @@ class CollectionService:
         return await self._transactions().run(create)
 
     def start(
-        self, run_id: UUID, *, budget: int | None = None
+        self, run_id: UUID, *, budget: int | None = None, engine: Engine | None = None
     ) -> tuple[RunExecution, asyncio.Task[RunProgress]]:
         """Begin to work on a run, on this loop. Returns at once.
 
         The task ends when the run is left or has ended, and raises what `RunExecution.run` does.
+
+        Args:
+            run_id: the run.
+            budget: another budget for it.
+            engine: has the workers; by default this process does.
         """
         execution = RunExecution(
             self._database,
             run_id,
             stream=self._streams.stream(run_id),
             connect=self._connect,
+            engine=engine,
             budget=budget,
             patience_s=self._patience_s,
         )

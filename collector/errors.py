@@ -13,6 +13,7 @@ Each message says what went wrong *and* what to do next; a caller may print it a
     ├── OwnershipLost              another process has taken this run over
     ├── RunInProgress              the run already has a living owner
     ├── BudgetExhausted            the run may not send another request
+    ├── EngineLost                 whoever had the workers of a run is gone
     ├── SandboxError               the sandbox could not be started (port taken, …)
     ├── ExportError                a file could not be written
     ├── TooManyStreams             this server has as many activity streams open as it may
@@ -79,6 +80,10 @@ class RunInProgress(CollectorError):
 
 class BudgetExhausted(CollectorError):
     """The run has reserved every request its budget allows."""
+
+
+class EngineLost(CollectorError):
+    """Whoever had the workers of a run (a Dask cluster) is gone; the run can be resumed."""
 
 
 class SandboxError(CollectorError):

@@ -16,6 +16,7 @@ from collector.activity import Subscription, get_activity_stream
 from collector.background import BackgroundLoop
 from collector.collection import CollectionService
 from collector.database import Database
+from collector.engine import Engine
 from collector.errors import IllegalMove, RunInProgress
 from collector.execution import RunExecution
 from collector.follower import Follower
@@ -40,6 +41,10 @@ class Run:
         service: carries commands out.
         background: the loop for what must not depend on the kernel's.
         loop: the loop to work on it on, should this process do so.
+
+    Attributes:
+        id: the run's id.
+        engine: has its workers, should this process work on it again; None: this process.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Run:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.id = run_id
+        self.engine: Engine | None = None
         self._database = database
         self._service = service
         self._background = background
@@ -276,7 +282,7 @@ class Run:
 
         def start() -> None:
             with self._lock:
-                self._execution, self._task = self._service.start(self.id)
+                self._execution, self._task = self._service.start(self.id, engine=self.engine)
             self._task.add_done_callback(self._worked)
 
         try:

@@ -279,6 +279,12 @@ class ParallelCollectionRunner(Generic[ItemT]):
             await self._work.release(streak)
             await self._work.on_pause(PauseReason.FAILURES, str(error))
 
+    async def put_back_streak(self) -> None:
+        """Put back what failed since the last success: failures elsewhere have paused the run."""
+        streak, self._streak = self._streak, []
+        if streak:
+            await self._work.release(streak)
+
     def _paused_by_failures(self) -> bool:
         return self._gate.pause_reason is PauseReason.FAILURES
 

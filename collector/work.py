@@ -51,6 +51,7 @@ class RunWork:
         publish: tells viewers.
         on_pause: is told when the runner pauses by itself.
         may_send: whether a request may leave, asked once it is reserved.
+        run_owner_id: the run's owner, where that is somebody else than who works on it here.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class RunWork:
         publish: Callable[[ActivityEntry], object],
         on_pause: Callable[[PauseReason, str], Awaitable[None]],
         may_send: Callable[[], bool],
+        run_owner_id: int | None = None,
     ) -> None:
         self.run_id = run_id
         self._options = options
         self._source = source
         self._owner_id = owner_id
+        self._run_owner_id = run_owner_id
         self._client = client
         self._transactions = transactions
         self._publish = publish
@@ -82,7 +85,13 @@ class RunWork:
     async def claim(self, limit: int) -> Sequence[Item]:
         """Take up to `limit` pending items of the run."""
         claimed = await self._transactions.run(
-            lambda c: items.claim(c, self.run_id, owner_id=self._owner_id, limit=limit)
+            lambda c: items.claim(
+                c,
+                self.run_id,
+                owner_id=self._owner_id,
+                run_owner_id=self._run_owner_id,
+                limit=limit,
+            )
         )
         self._held.update(item.id for item in claimed)
         return claimed

@@ -13,6 +13,7 @@ from collector.background import BackgroundLoop
 from collector.choosing import CategoryChoosing
 from collector.collection import CollectionService
 from collector.database import Database, open_database
+from collector.engine import Engine
 from collector.models import RunOptions
 from collector.picturing import FramePictures
 from collector.retention import prune_old_activity
@@ -85,6 +86,7 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
         budget: int | None = None,
         options: RunOptions | None = None,
         background: bool = False,
+        engine: Engine | None = None,
     ) -> Run:
         """Launch a run and return at once; it goes on by itself.
 
@@ -96,6 +98,8 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
             options: what it is asked to do.
             background: work on it on a thread with a loop of its own, so that a cell that
                 blocks the kernel does not stop it.
+            engine: who has its workers: `DaskEngine(client)`, the workers of a Dask cluster; by
+                default this process.
 
         Raises:
             UnknownCategory: the catalogue has no such category.
@@ -110,7 +114,7 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
                 options=options or RunOptions(workers=self.settings.collector_workers),
             )
         )
-        run = self._run(run_id, background=background)
+        run = self._run(run_id, background=background, engine=engine)
         run.resume()
         return run
 
@@ -128,16 +132,20 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
         options = RunOptions(**row.options)
         return self.launch(node_ids, name=row.name, budget=row.budget, options=options)
 
-    def attach(self, run_id: str | UUID) -> Run:
+    def attach(self, run_id: str | UUID, *, engine: Engine | None = None) -> Run:
         """Have a run again, from any kernel, by its id or the beginning of it.
+
+        Args:
+            run_id: the run.
+            engine: who has its workers, should it be resumed here.
 
         Raises:
             UnknownRun: there is no such run.
             UsageError: the text is no run id.
         """
-        return self._run(self._id(run_id))
+        return self._run(self._id(run_id), engine=engine)
 
-    def _run(self, run_id: UUID, *, background: bool = False) -> Run:
+    def _run(self, run_id: UUID, *, background: bool = False, engine: Engine | None = None) -> Run:
         run = self._runs.get(run_id)
         # One that was seen to end is looked at anew: it may have been woken since.
         if run is None or not run.is_current:
@@ -149,6 +157,8 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
                 background=self._background,
                 loop=loop or self._background.loop,
             )
+        # For the next time that it is worked on here: it may be under way.
+        run.engine = engine or run.engine
         return run
 
     def export(

@@ -75,6 +75,11 @@ class OxylabsClient:
         return f"OxylabsClient(url={self._url!r})"
 
     @property
+    def url(self) -> str:
+        """Where requests go; it holds no secret."""
+        return self._url
+
+    @property
     def rate_limits(self) -> tuple[RateLimit, ...]:
         """The limits as the latest answer that named any told them."""
         return self._latest

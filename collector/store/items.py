@@ -30,7 +30,8 @@ _CLAIM = text(
         WHERE run_id = :run_id AND status = 'pending'
           -- A process that lost the run without noticing must not take anything of it.
           AND EXISTS (SELECT FROM collection_runs
-                      WHERE id = :run_id AND status = 'running' AND owner_id = :run_owner_id)
+                      WHERE id = :run_id AND status = 'running' AND NOT ending
+                        AND owner_id = :run_owner_id)
         ORDER BY priority, id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE collection_items i SET status = 'running', owner_id = :owner_id

@@ -10,6 +10,7 @@ The same session listens for commands that other processes leave for the run.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ from collector.errors import DatabaseError
 LOCK_CLASS = 0x636F6C6C
 COMMAND_CHANNEL = "collector_commands"
 UNLOCK_WITHIN_S = 2.0
+REOPEN_EVERY_S = 1.0
 
 
 def owner_is_alive(owner: str) -> str:
@@ -103,6 +105,23 @@ class OwnerSession:
         """
         await self.close()
         await self._lock(await self._connect())
+
+    async def regain(self, *, patience_s: float) -> None:
+        """Hold the lock again after the database went away, as the same owner.
+
+        Raises:
+            DatabaseError: it stayed away for longer than `patience_s` seconds.
+        """
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                await self.reopen()
+            except DatabaseError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(REOPEN_EVERY_S)
+            else:
+                return
 
     async def _connect(self) -> psycopg.AsyncConnection:
         try:
