@@ -42,7 +42,9 @@ class RunProgress:
 
     `seller_count_before` is the snapshot of the latest run finished before this one began;
     None for a first run. `interrupted` is true when the run should be running but nobody
-    living owns it. `eta_s`, `hold_s` and `median_ms` are None where unknown.
+    living owns it. `plan_per_second` is how many jobs a second the plan allows, as answers name
+    it; None where none has, or where they name none. `eta_s` and `median_ms` are None where
+    unknown.
     """
 
     run_id: UUID
@@ -59,6 +61,7 @@ class RunProgress:
     budget: int | None = None
     requests: int = 0
     requests_billed: int = 0
+    plan_per_second: int | None = None
     categories: int = 0
     lists_total: int = 0
     lists_done: int = 0

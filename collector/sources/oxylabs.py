@@ -26,12 +26,15 @@ from collector.sources.oxylabs_headers import RateLimit, rate_limits
 __all__ = ["Answer", "OxylabsClient", "RateLimit"]
 
 _CONNECT_TIMEOUT_S = 20.0
+# One pool of the HTTP library looks at all of its connections for every request: from some fifty
+# on that is what limits (measured: benchmarks/overhead.py).
+_CONNECTIONS_A_POOL = 10
 _MOST_BYTES = 20 * 1024 * 1024
 _MOST_BYTES_OF_ERROR = 64 * 1024
 
 
 class OxylabsClient:
-    """One connection pool to the API. Use it as an async context manager, or call `aclose`.
+    """Connections to the API. Use it as an async context manager, or call `aclose`.
 
     Args:
         url: the realtime endpoint (or the sandbox's).
@@ -59,17 +62,25 @@ class OxylabsClient:
         pair = f"{username}:{password.get_secret_value()}"
         self._token = SecretStr(base64.b64encode(pair.encode()).decode("ascii"))
         self._latest: tuple[RateLimit, ...] = ()
-        self._turns = asyncio.Semaphore(connections)
-        self._client = httpx.AsyncClient(
-            auth=httpx.BasicAuth(username, password.get_secret_value()),
-            headers={"Accept": "application/json", **(headers or {})},
-            # The whole exchange has one deadline (see `fetch`); connecting has its own.
-            timeout=httpx.Timeout(None, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            follow_redirects=False,
-            # What runs on this machine is not reached through a proxy.
-            trust_env=not is_loopback(self._url),
-        )
+        self._pools = [
+            httpx.AsyncClient(
+                auth=httpx.BasicAuth(username, password.get_secret_value()),
+                headers={"Accept": "application/json", **(headers or {})},
+                # The whole exchange has one deadline (see `fetch`); connecting has its own.
+                timeout=httpx.Timeout(None, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
+                limits=httpx.Limits(max_connections=size, max_keepalive_connections=size),
+                follow_redirects=False,
+                # What runs on this machine is not reached through a proxy.
+                trust_env=not is_loopback(self._url),
+            )
+            for size in _pool_sizes(connections)
+        ]
+        # One turn a connection; those of different pools alternate.
+        self._turns: asyncio.Queue[httpx.AsyncClient] = asyncio.Queue()
+        for turn in range(_CONNECTIONS_A_POOL):
+            for pool, size in zip(self._pools, _pool_sizes(connections), strict=True):
+                if turn < size:
+                    self._turns.put_nowait(pool)
 
     def __repr__(self) -> str:
         return f"OxylabsClient(url={self._url!r})"
@@ -90,13 +101,16 @@ class OxylabsClient:
         Raises:
             UpstreamError: one of its kinds, for whatever goes wrong out there.
         """
-        async with self._turns:
+        pool = await self._turns.get()
+        try:
             started = time.monotonic()
-            exchange = await self._exchange(payload)
+            exchange = await self._exchange(pool, payload)
             if isinstance(exchange, UpstreamError):
                 raise exchange
             response, body = exchange
             duration_ms = round((time.monotonic() - started) * 1000)
+        finally:
+            self._turns.put_nowait(pool)
         limits = rate_limits(response.headers)
         self._latest = limits or self._latest
         if response.status_code != 200:
@@ -107,7 +121,8 @@ class OxylabsClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,14 +136,14 @@ class OxylabsClient:
         await self.aclose()
 
     async def _exchange(
-        self, payload: Mapping[str, Any]
+        self, pool: httpx.AsyncClient, payload: Mapping[str, Any]
     ) -> tuple[httpx.Response, bytes] | UpstreamError:
         """The answer with its body, or the error; returned so that it is raised unchained."""
         response: httpx.Response | None = None
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._client.stream("POST", self._url, json=dict(payload)) as response,
+                pool.stream("POST", self._url, json=dict(payload)) as response,
             ):
                 body = await _body(response)
                 # A wrong address may lead to what echoes requests; pages are kept.
@@ -162,6 +177,11 @@ class OxylabsClient:
 
 _CHECK_NETWORK = "Check the network and OXYLABS_URL."
 _CHECK_PROXY = "Check HTTPS_PROXY and NO_PROXY."
+
+
+def _pool_sizes(connections: int) -> list[int]:
+    full, rest = divmod(connections, _CONNECTIONS_A_POOL)
+    return [_CONNECTIONS_A_POOL] * full + ([rest] if rest else [])
 
 
 async def _body(response: httpx.Response) -> bytes:

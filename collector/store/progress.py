@@ -17,6 +17,7 @@ _STANDING = f"""
         (SELECT count(*) FROM run_categories c WHERE c.run_id = r.id) AS categories,
         f.failed_items, f.lists_failed, f.products_failed,
         (SELECT seller_count FROM seller_counter) AS seller_count,
+        (SELECT nullif(per_second, 0) FROM request_pace) AS plan_per_second,
         {INTERRUPTED} AS interrupted
     FROM collection_runs r, LATERAL (
         SELECT count(*) AS failed_items,
@@ -61,6 +62,7 @@ def _progress(row: Row[Any]) -> RunProgress:
         budget=row.budget,
         requests=row.requests,
         requests_billed=row.requests_billed,
+        plan_per_second=row.plan_per_second,
         categories=row.categories,
         lists_total=row.lists_total,
         lists_done=row.lists_done,
