@@ -22,7 +22,7 @@ test: .venv/.installed-test  ## all tests, against a real PostgreSQL
 lab: .venv/.installed  ## JupyterLab, opened on the first notebook
 	@$(BIN)/collector lab $(LAB_FLAGS)
 
-bench: .venv/.installed-test  ## measure: one table for each script in benchmarks/
+bench: .venv/.installed-bench  ## measure: one table for each script in benchmarks/; about half an hour in all
 	@set -e; for script in benchmarks/*.py; do [ -e "$$script" ] || continue; \
 	echo "== $$script"; $(BIN)/python "$$script"; done
 
@@ -54,5 +54,6 @@ endef
 .venv/.installed: what := .
 .venv/.installed-test: what := .[test]
 .venv/.installed-lint: what := .[test,lint]
-.venv/.installed .venv/.installed-test .venv/.installed-lint: pyproject.toml constraints.txt
+.venv/.installed-bench: what := .[test,bench]
+.venv/.installed .venv/.installed-test .venv/.installed-lint .venv/.installed-bench: pyproject.toml constraints.txt
 	$(install)

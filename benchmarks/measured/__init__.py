@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import sys
@@ -76,6 +77,8 @@ def keep(name: str, figures: object) -> Path:
         "quick": is_quick(),
         "python": platform.python_version(),
         "machine": platform.platform(),
+        "processors": os.cpu_count(),
+        "load": [round(load, 2) for load in os.getloadavg()],
         "figures": figures,
     }
     path.write_text(json.dumps(told, indent=1, default=str) + "\n", encoding="utf-8")

@@ -178,9 +178,13 @@ def _padded(html: str, page_kb: int) -> str:
     missing = page_kb * 1024 - len(html.encode())
     if missing <= 0:
         return html
-    # Filters, as the real pages carry by the hundred: nodes, so that parsing has its work too.
+    # Filters, as the real pages carry by the hundred: nodes, so that parsing has its work too, and
+    # attributes, so that a tag takes 100 characters on average as it does there (66 to 190).
+    tracked = "&quot;eventProperty&quot;:&quot;invented&quot;,&quot;sid&quot;:&quot;p0.m0.l0&quot;"
+    address = "https://www.ebay.com/sch/i.html?_nkw=invented&amp;_dmd=1&amp;_from=R40&amp;rt=nc"
     one = (
-        '<div class="x-refine__item"><a class="x-refine__link" href="https://www.ebay.com/b/0">'
+        f'<div class="x-refine__item"><a class="x-refine__link" href="{address}" '
+        f'data-track="{{{",".join([tracked] * 8)}}}">'
         '<svg class="icon"><use href="#icon-check"></use></svg><span>Invented filter</span></a>'
         "</div>"
     )

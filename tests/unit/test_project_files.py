@@ -46,7 +46,7 @@ def pins() -> dict[str, str]:
 def requirements() -> list[tuple[str, str]]:
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["test"], *extras["lint"]]
+    lines = [*project["dependencies"], *(line for extra in extras.values() for line in extra)]
     return [requirement(line) for line in (*lines, *PROJECT["build-system"]["requires"])]
 
 
