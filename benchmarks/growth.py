@@ -30,7 +30,7 @@ from collector.database import Database
 from collector.models import Item, RunOptions, Seller
 from collector.settling import settle_search
 from collector.sources.ebay import Card, SearchPage
-from collector.store import items, progress, requests, runs
+from collector.store import items, moves, pace, progress, requests, runs
 from collector.transactions import Transactions
 from collector.words import Source
 
@@ -80,7 +80,8 @@ _FILL = (
            'Lists', 'B' || lpad(n::text, 9, '0'), 'Wireless earbuds number ' || n, 1800, 2200,
            CASE WHEN is_left THEN 'pending' ELSE 'done' END, CASE WHEN is_left THEN 0 ELSE 1 END,
            24, 2, 0, false, 5000, CASE WHEN NOT is_left THEN now() END
-    FROM generate_series(1, {items}) n, LATERAL (SELECT n::bigint * 7919 % {items} < {left} AS is_left) s
+    FROM generate_series(1, {items}) n,
+         LATERAL (SELECT n::bigint * 7919 % {items} < {left} AS is_left) s
     """,
     """
     INSERT INTO collection_requests (run_id, item_id, attempt, finished_at, outcome, billed,
@@ -148,13 +149,20 @@ class Desk:
 
     async def see_through(self, item: Item, page: SearchPage) -> None:
         """Reserve a request, and settle the item with that page."""
-        request_id = await self.timed(
+        reserved = await self.timed(
             "reserve", lambda c: requests.reserve_request(c, item, owner_id=NOBODY)
         )
+        assert reserved.request_id is not None, "held"
+        booking = Booking(reserved.request_id)
         settled = await self.timed(
             "settle",
             lambda c: settle_search(
-                c, item, page, booking=Booking(request_id), owner_id=NOBODY, options=OPTIONS
+                c,
+                item,
+                page,
+                booking=booking,
+                owner_id=NOBODY,
+                options=OPTIONS,
             ),
         )
         assert settled is not None
@@ -192,7 +200,8 @@ def filled(template: Database, name: str, *, sellers: int, count: int) -> Desk:
             budget=10**9,
             sandbox_day=0,
         )
-        runs.take_over(conn, run_id, owner_id=NOBODY)
+        moves.take_over(conn, run_id, owner_id=NOBODY)
+        pace.learn(conn, 0)
     with psycopg.connect(database.conninfo(), autocommit=True) as connection:
         connection.execute(b"DELETE FROM collection_items")
         for statement in _FILL:
@@ -200,7 +209,7 @@ def filled(template: Database, name: str, *, sellers: int, count: int) -> Desk:
             filling = statement.format(sellers=sellers, items=count, left=left, run=run_id)
             connection.execute(filling.encode())
         connection.execute(b"VACUUM (ANALYZE)")
-    transactions = Transactions(database.async_engine(pool_size=2))
+    transactions = Transactions(database, connections=2)
     return Desk(database, sellers, run_id, transactions)
 
 

@@ -13,11 +13,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.models import ActivityEntry
 from collector.store import activity_log
-from collector.transactions import apart, may_pass
+from collector.transactions import Transactions, may_pass
 from collector.words import Action
 
 Keep = Callable[[Connection, UUID, Sequence[ActivityEntry]], None]
@@ -32,15 +31,15 @@ class ActivityWriter:
     """Writes the entries it is offered until it is closed.
 
     Args:
-        engine: used by transactions alone.
+        transactions: reach the run's database.
         run_id: whose entries they are.
         keep: what writes a batch.
     """
 
     def __init__(
-        self, engine: AsyncEngine, run_id: UUID, *, keep: Keep = activity_log.append
+        self, transactions: Transactions, run_id: UUID, *, keep: Keep = activity_log.append
     ) -> None:
-        self._engine = engine
+        self._transactions = transactions
         self._run_id = run_id
         self._keep = keep
         self._waiting: deque[ActivityEntry] = deque()
@@ -85,7 +84,8 @@ class ActivityWriter:
             id=missed_to, timestamp=batch[0].timestamp, action=Action.GAP, items_count=missed
         )
         try:
-            await apart(self._append([gap, *batch] if missed else batch))
+            entries = [gap, *batch] if missed else batch
+            await self._transactions.run_once(lambda c: self._keep(c, self._run_id, entries))
         except (DBAPIError, OSError) as exc:
             if not may_pass(exc):
                 # Refused for what it holds, and it would be again: the loss is told as a gap.
@@ -98,7 +98,3 @@ class ActivityWriter:
             return False
         self._missed -= missed
         return True
-
-    async def _append(self, entries: list[ActivityEntry]) -> None:
-        async with self._engine.begin() as conn:
-            await conn.run_sync(self._keep, self._run_id, entries)

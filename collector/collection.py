@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.activity import ActivityStreamManager, get_activity_stream
 from collector.database import Database
@@ -20,7 +19,7 @@ from collector.progress import RunProgress
 from collector.schema import collection_runs
 from collector.store import items, moves, progress, runs
 from collector.store.ownership import is_alive
-from collector.transactions import PATIENCE_S, Transactions, apart
+from collector.transactions import PATIENCE_S, Transactions
 from collector.words import MOVES, PauseReason, RunStatus, Source
 
 # A command waits no longer than this for a database that went away: somebody is looking on.
@@ -54,7 +53,7 @@ class CollectionService:
         self._connect = connect
         self._source = source
         self._streams = streams or get_activity_stream()
-        self._engine: AsyncEngine | None = None
+        self._own_transactions: Transactions | None = None
         self._executions: dict[UUID, RunExecution] = {}
 
     async def create(
@@ -259,14 +258,16 @@ class CollectionService:
 
     async def close(self) -> None:
         """Close the service's own connections. Runs at work have theirs."""
-        if self._engine is not None:
-            await apart(self._engine.dispose())
-            self._engine = None
+        transactions, self._own_transactions = self._own_transactions, None
+        if transactions is not None:
+            await transactions.close()
 
     def _transactions(self) -> Transactions:
-        if self._engine is None:
-            self._engine = self._database.async_engine(pool_size=2)
-        return Transactions(self._engine, patience_s=COMMAND_PATIENCE_S)
+        if self._own_transactions is None:
+            self._own_transactions = Transactions(
+                self._database, connections=2, patience_s=COMMAND_PATIENCE_S
+            )
+        return self._own_transactions
 
 
 def _check_allowed(status: RunStatus, command: moves.Command) -> None:

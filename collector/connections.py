@@ -65,6 +65,15 @@ class Database:
 
         return engine
 
+    def engine_for(self, connections: int) -> Engine:
+        """A new synchronous engine for so many threads, which retry what a lost connection cost.
+
+        Without looking whether a connection lives before each use: that is a round trip.
+        """
+        return create_engine(
+            self.url, pool_size=connections, max_overflow=0, connect_args=self.options
+        )
+
     def async_engine(self, *, pool_size: int = 8) -> AsyncEngine:
         """A new asynchronous engine, bound to the loop that first uses it; dispose of it there."""
         return create_async_engine(

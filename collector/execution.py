@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.activity import ActivityStream
 from collector.activity_writer import ActivityWriter
@@ -24,15 +23,15 @@ from collector.standing import RunStanding, pause_message
 from collector.store import activity_log, moves, pace, participants, progress, runs
 from collector.store.ownership import OwnerSession
 from collector.tracker import Tracker
-from collector.transactions import PATIENCE_S, Transactions, apart
+from collector.transactions import PATIENCE_S, Transactions
 from collector.words import Action, PauseReason, RunStatus, Source
 
 __all__ = ["Connect", "RunExecution"]
 
 COMMANDS_EVERY_S = 1.0
 PROGRESS_EVERY_S = 0.5
-# Transactions take milliseconds: more workers than this share, and a server's limit is kept.
-MOST_CONNECTIONS = 10
+# Transactions take milliseconds: all workers share these, and a server's limit is kept.
+MOST_CONNECTIONS = 8
 
 
 class RunExecution:
@@ -89,32 +88,24 @@ class RunExecution:
         try:
             async with OwnerSession(self._database.conninfo()) as owner:
                 self._owner = owner
-                # Sized once the run's number of workers is known: a small one until then.
-                engine = self._database.async_engine(pool_size=2)
+                # As many connections as are needed at once: few, also for many workers.
+                self._transactions = Transactions(
+                    self._database, connections=MOST_CONNECTIONS, patience_s=self._patience_s
+                )
                 try:
-                    self._transactions = Transactions(engine, patience_s=self._patience_s)
                     row, had = await self._transactions.run(
                         lambda c: moves.take_over(
                             c, self.run_id, owner_id=owner.owner_id, budget=self._budget
                         )
                     )
+                    return await self._work_on(row, had, RunOptions.model_validate(row.options))
                 finally:
-                    await apart(engine.dispose())
-                options = RunOptions.model_validate(row.options)
-                connections = min(options.workers, MOST_CONNECTIONS) + 3
-                engine = self._database.async_engine(pool_size=connections)
-                try:
-                    self._transactions = Transactions(engine, patience_s=self._patience_s)
-                    return await self._work_on(row, had, options, engine)
-                finally:
-                    await apart(engine.dispose())
+                    await self._transactions.close()
         finally:
             self._rests.set()
 
-    async def _work_on(
-        self, row: Row[Any], had: RunStatus, options: RunOptions, engine: AsyncEngine
-    ) -> RunProgress:
-        writer = ActivityWriter(engine, self.run_id)
+    async def _work_on(self, row: Row[Any], had: RunStatus, options: RunOptions) -> RunProgress:
+        writer = ActivityWriter(self._transactions, self.run_id)
         writing = asyncio.create_task(writer.write(), name="activity writer")
         try:
             standing = self._standing = await self._stand(options, writer)

@@ -16,7 +16,7 @@ from collector.models import ActivityEntry, RunOptions
 from collector.progress import RunProgress
 from collector.store import activity_log, progress, runs
 from collector.tracker import Tracker
-from collector.transactions import Transactions, apart
+from collector.transactions import Transactions
 from collector.words import RunStatus
 
 LOOK_EVERY_S = 0.4
@@ -93,8 +93,7 @@ class Follower:
             UnknownRun: there is no such run.
             DatabaseError: PostgreSQL stays away.
         """
-        self._engine = self._database.async_engine(pool_size=1)
-        self._transactions = Transactions(self._engine)
+        self._transactions = Transactions(self._database, connections=1)
 
         def read(conn: Connection) -> Tracker:
             options = RunOptions.model_validate(runs.get(conn, self._run_id).options)
@@ -113,9 +112,9 @@ class Follower:
                 self._task = asyncio.create_task(self._watch(), name=f"watch {self._run_id}")
                 return
         except BaseException:
-            await apart(self._engine.dispose())
+            await self._transactions.close()
             raise
-        await apart(self._engine.dispose())
+        await self._transactions.close()
 
     async def _watch(self) -> None:
         try:
@@ -124,7 +123,7 @@ class Follower:
                 await asyncio.sleep(LOOK_EVERY_S)
                 ended = await self._look()
         finally:
-            await apart(self._engine.dispose())
+            await self._transactions.close()
 
     async def _look(self) -> bool:
         """Take over what has come; returns whether the run has ended and all of it is here."""

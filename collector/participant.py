@@ -14,7 +14,6 @@ from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collector.activity_writer import ActivityWriter
 from collector.connections import Database
@@ -26,13 +25,13 @@ from collector.standing import pause_message
 from collector.store import moves, participants, runs
 from collector.store.ownership import OwnerSession
 from collector.store.participants import Standing
-from collector.transactions import Transactions, apart
+from collector.transactions import Transactions
 from collector.words import Action, PauseReason, RunStatus, Source
 from collector.work import RunWork
 
 # Commands are announced; this is for a lost announcement, and for an owner that dies.
 LOOK_EVERY_S = 0.25
-MOST_CONNECTIONS = 10
+MOST_CONNECTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +86,13 @@ class Participant:
             with self._database.engine().connect() as conn:
                 row = runs.get(conn, self._run_id)
             options = RunOptions.model_validate(row.options)
-            engine = self._database.async_engine(
-                pool_size=min(options.workers, MOST_CONNECTIONS) + 3
-            )
+            self._transactions = Transactions(self._database, connections=MOST_CONNECTIONS)
             try:
-                self._transactions = Transactions(engine)
                 first = await self._transactions.run(partial(self._join, workers=options.workers))
                 if first is not None:
-                    await self._report_on(engine, row.source, row.sandbox_day, options, first)
+                    await self._report_on(row.source, row.sandbox_day, options, first)
             finally:
-                await apart(engine.dispose())
+                await self._transactions.close()
 
     def _join(self, conn: Connection, *, workers: int) -> int | None:
         return participants.join(
@@ -109,10 +105,10 @@ class Participant:
         )
 
     async def _report_on(
-        self, engine: AsyncEngine, source: str, day: int | None, options: RunOptions, first: int
+        self, source: str, day: int | None, options: RunOptions, first: int
     ) -> None:
         """Work, report what is done, and leave once the last of it is reported."""
-        writer = ActivityWriter(engine, self._run_id, keep=_keep_reports)
+        writer = ActivityWriter(self._transactions, self._run_id, keep=_keep_reports)
         writing = asyncio.create_task(writer.write(), name="reports")
 
         def publish(entry: ActivityEntry) -> None:

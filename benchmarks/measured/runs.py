@@ -16,7 +16,7 @@ from collector.sandbox.categories import department_of
 from collector.sandbox.market import Market
 from collector.settings import Settings
 from collector.settling import settle_list
-from collector.store import items, requests, runs
+from collector.store import items, moves, pace, requests, runs
 from collector.upstream import Upstream
 from collector.words import Source
 
@@ -83,9 +83,13 @@ def run_of_searches(database: Database, count: int, *, workers: int) -> UUID:
             budget=None,
             sandbox_day=0,
         )
-        runs.take_over(conn, run_id, owner_id=NOBODY)
+        moves.take_over(conn, run_id, owner_id=NOBODY)
         (item,) = items.claim(conn, run_id, owner_id=NOBODY, limit=1)
-        booking = Booking(requests.reserve_request(conn, item, owner_id=NOBODY))
+        # As if an answer had told: nothing is to be waited for.
+        pace.learn(conn, 0)
+        reserved = requests.reserve_request(conn, item, owner_id=NOBODY)
+        assert reserved.request_id is not None
+        booking = Booking(reserved.request_id)
         settle_list(conn, item, page, booking=booking, owner_id=NOBODY, options=options)
     return run_id
 

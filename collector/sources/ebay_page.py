@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Literal
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -181,7 +180,14 @@ def _depth(text: str) -> int:
     """How deep elements nest, as far as tags alone tell."""
     names = _TAG.findall(text)
     step = {name: 0 if name in _CHILDLESS else -1 if name[0] == "/" else 1 for name in set(names)}
-    return max(accumulate((step[n] for n in names), lambda a, b: max(a + b, 0)), default=0)
+    depth = deepest = 0
+    for name in names:
+        depth += step[name]
+        if depth > deepest:
+            deepest = depth
+        elif depth < 0:
+            depth = 0
+    return deepest
 
 
 def _cards(river: LexborNode, *, null_search: bool) -> Iterator[Card]:
