@@ -80,7 +80,8 @@ _FILL = (
            'Lists', 'B' || lpad(n::text, 9, '0'), 'Wireless earbuds number ' || n, 1800, 2200,
            CASE WHEN is_left THEN 'pending' ELSE 'done' END, CASE WHEN is_left THEN 0 ELSE 1 END,
            24, 2, 0, false, 5000, CASE WHEN NOT is_left THEN now() END
-    FROM generate_series(1, {items}) n, LATERAL (SELECT n::bigint * 7919 % {items} < {left} AS is_left) s
+    FROM generate_series(1, {items}) n,
+         LATERAL (SELECT n::bigint * 7919 % {items} < {left} AS is_left) s
     """,
     """
     INSERT INTO collection_requests (run_id, item_id, attempt, finished_at, outcome, billed,
