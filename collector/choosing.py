@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
@@ -12,11 +13,12 @@ from sqlalchemy import Connection
 from collector import catalogue as catalogues
 from collector.database import Database
 from collector.estimate import Estimate, History
+from collector.frugal import is_due, price_window
 from collector.models import Category, RunOptions
 from collector.refreshing import CatalogueRefreshing
 from collector.run import Run
 from collector.settings import Settings
-from collector.store import history, presets
+from collector.store import history, presets, product_searches, runs
 from collector.words import Source
 
 if TYPE_CHECKING:
@@ -94,13 +96,28 @@ class CategoryChoosing(CatalogueRefreshing, ABC):
             categories=tuple(category.node_id for category in chosen),
             name=None,
             budget=self.settings.collector_budget if budget is None else budget,
-            options=options or RunOptions(workers=self.settings.collector_workers),
+            options=options or RunOptions(**self.settings.run_options),
         )
-        return estimate(choice, history=self._history(choice.options))
+        return estimate(choice, history=self._history(choice.categories, choice.options))
 
-    def _history(self, options: RunOptions) -> History:
+    def _history(self, node_ids: Sequence[str], options: RunOptions) -> History:
         with self.database.engine().connect() as conn:
-            return history.read(conn, pages_per_search=options.pages_per_search)
+            known = history.read(
+                conn, pages_per_search=options.pages_per_search, page_on=options.page_on
+            )
+            if not options.search_again_days:
+                return known
+            sandboxed = self.source is Source.SANDBOX
+            day = runs.finished_sandbox_runs(conn) if sandboxed else None
+            listed = product_searches.on_lists(conn, node_ids, source=self.source, sandbox_day=day)
+        not_due = [
+            product.earlier.pages
+            for product in listed
+            if not is_due(
+                product.title, price_window(product.price_cents, options), product.earlier, options
+            )
+        ]
+        return replace(known, not_due=len(not_due), not_due_requests=sum(not_due))
 
     def presets(self) -> dict[str, tuple[str, ...]]:
         """Saved choices: node ids by name, the default first."""
@@ -151,7 +168,7 @@ class CategoryChoosing(CatalogueRefreshing, ABC):
             )
 
         def by_earlier_runs(choice: LaunchChoice) -> Estimate:
-            return estimate(choice, history=self._history(choice.options))
+            return estimate(choice, history=self._history(choice.categories, choice.options))
 
         return Launcher(
             self.catalogue.categories(),
@@ -166,11 +183,12 @@ class CategoryChoosing(CatalogueRefreshing, ABC):
             ),
             chosen=[category.node_id for category in self.choose()],
             budget=self.settings.collector_budget,
-            options=RunOptions(workers=self.settings.collector_workers),
+            options=RunOptions(**self.settings.run_options),
             source=self.source,
             has_credentials=self.settings.has_credentials,
             estimate=by_earlier_runs,
             check=self._check_for_launcher,
+            unfruitful=self.unfruitful_categories(),
         )
 
     def _check_for_launcher(self, department: str) -> tuple[str, tuple[Category, ...]]:

@@ -44,6 +44,7 @@ def list_outcome(item: Item, settled: Settled) -> dict[str, Any]:
             "page": item.page,
             "skipped": settled.products_skipped,
             "elsewhere": settled.products_elsewhere,
+            "not_due": settled.products_covered,
         },
     }
 

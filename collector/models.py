@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collector.words import Action, ItemKind, Phase
 
+# When a search goes on to its next page; each stops no later than the one before it here.
+PageOn = Literal["always", "while_new_to_run", "while_new"]
+
 
 def utc_now() -> datetime:
     """The time, aware and in UTC."""
@@ -64,6 +67,10 @@ class RunOptions(BaseModel):
         results_per_page: eBay's page size: 60, 120 or 240.
         geo_location: the US ZIP code that pins prices to dollars.
         workers: asyncio tasks that take items.
+        search_again_days: a product whose like search is less than this many days ago is not due:
+            it is not searched again. 0: every run searches every product.
+        page_on: when a search goes on to its next page: always, while its page brought somebody
+            new to this run, or while it brought somebody new to the list.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +82,8 @@ class RunOptions(BaseModel):
     results_per_page: Literal[60, 120, 240] = 240
     geo_location: Annotated[str, Field(pattern=r"^\d{5}$")] = "90210"
     workers: Annotated[int, Field(ge=1, le=100)] = 5
+    search_again_days: Annotated[int, Field(ge=0, le=365)] = 0
+    page_on: PageOn = "always"
 
     @model_validator(mode="after")
     def _window_is_a_window(self) -> RunOptions:
@@ -173,5 +182,6 @@ class Settled:
     products: int = 0
     products_skipped: int = 0
     products_elsewhere: int = 0
+    products_covered: int = 0
     items_added: int = 0
     seller_count: int | None = None

@@ -70,6 +70,7 @@ class RunProgress:
     products_searched: int = 0
     products_failed: int = 0
     products_skipped: int = 0
+    products_covered: int = 0
     sellers_found: int = 0
     sellers_new: int = 0
     failed_items: int = 0
@@ -83,3 +84,8 @@ class RunProgress:
     loop_lag_ms: float | None = None
     errors: tuple[ErrorCount, ...] = ()
     workers: tuple[WorkerState, ...] = ()
+
+    @property
+    def requests_per_new_seller(self) -> float | None:
+        """What a new seller cost; None where none was new."""
+        return self.requests / self.sellers_new if self.sellers_new else None

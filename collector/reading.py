@@ -38,6 +38,16 @@ class FrameReading(CatalogueRefreshing):
         """One row a category of the catalogue whose title or node id holds `search`."""
         return frames.categories(self.catalogue.search(search))
 
+    def category_yield(self, run: Run | str | UUID | None = None) -> pd.DataFrame:
+        """What each category brought over all ended runs; which are unfruitful is marked.
+
+        Columns and dtypes: `collector.frames.specs.CATEGORY_YIELD`.
+
+        Args:
+            run: only the categories of that run, still with the figures of all runs.
+        """
+        return frames.category_yield(self.database, run_id=self._id_or_none(run))
+
     def sellers(
         self,
         *,

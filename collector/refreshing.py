@@ -14,7 +14,7 @@ from collector.errors import PageNotUnderstood
 from collector.frames.category_checks import category_changes
 from collector.models import RunOptions
 from collector.sources.departments import department_children, department_payload
-from collector.store import categories
+from collector.store import categories, category_yield
 from collector.upstream import Upstream
 from collector.words import Source
 
@@ -46,6 +46,14 @@ class CatalogueRefreshing:
         """The node ids of lists that held nothing when a run last read them."""
         with self.database.engine().connect() as conn:
             return categories.empty(conn)
+
+    def unfruitful_categories(self) -> set[str]:
+        """The node ids of categories that bring few new sellers for their requests.
+
+        By what rule: `unfruitful` of `collector.frames.specs.CATEGORY_YIELD`.
+        """
+        with self.database.engine().connect() as conn:
+            return category_yield.unfruitful(conn)
 
     def refresh_categories(self, department: str) -> pd.DataFrame:
         """Read a department's best-seller page and keep what it says of the catalogue.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -35,6 +36,8 @@ class Settings(BaseSettings):
         oxylabs_url: another address of the API (the sandbox's, a proxy's).
         collector_budget: the budget of a run that is not given one.
         collector_workers: workers of a run that is not given a number.
+        collector_search_again_days: after how many days a product is due again, for a run that is
+            not told; 0: every run searches every product.
         collector_activity_days: days that the activity of ended runs is kept.
         collector_streams: the most activity streams that one server has open at once.
         collector_sandbox_seed: which invented market the sandbox plays.
@@ -50,6 +53,7 @@ class Settings(BaseSettings):
     oxylabs_url: str = OXYLABS_REALTIME_URL
     collector_budget: int | None = Field(default=None, ge=1)
     collector_workers: int = Field(default=5, ge=1, le=100)
+    collector_search_again_days: int = Field(default=0, ge=0, le=365)
     collector_activity_days: int = Field(default=90, ge=1, le=36_500)
     collector_streams: int = Field(default=200, ge=1, le=10_000)
     collector_sandbox_seed: int = 1
@@ -88,6 +92,14 @@ class Settings(BaseSettings):
             )
             # The original carries the input, which may be a secret: it is not chained.
             raise SettingsError(f"Check the environment: {problems}.") from None
+
+    @property
+    def run_options(self) -> dict[str, Any]:
+        """The options that a run has unless it is told others."""
+        return {
+            "workers": self.collector_workers,
+            "search_again_days": self.collector_search_again_days,
+        }
 
     @property
     def has_credentials(self) -> bool:

@@ -5,17 +5,19 @@ Everything here is synchronous over a `Connection`; the transaction is the calle
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from collector.errors import Throttled, UpstreamError
+from collector.frugal import goes_on, is_due, price_window
 from collector.models import Item, NewItem, Product, ProductPage, RunOptions, Settled
 from collector.names import normalize_name
 from collector.policy import DEFAULT_HOLD_S
 from collector.sources.ebay import SearchPage
-from collector.store import items, pace, products, requests, runs, sellers
+from collector.store import items, pace, product_searches, products, requests, runs, sellers
 from collector.store.naming import LONGEST_NAME
 from collector.words import ItemKind
 
@@ -29,15 +31,6 @@ class Booking(Protocol):
     def request_id(self) -> int: ...  # noqa: D102
     @property
     def duration_ms(self) -> int: ...  # noqa: D102
-
-
-def price_window(price_cents: int, options: RunOptions) -> tuple[int, int]:
-    """The eBay prices, in cents, between which a product's resellers are looked for."""
-    low, high = (
-        int((price_cents * Decimal(str(factor))).quantize(Decimal(1), ROUND_HALF_UP))
-        for factor in (options.price_from_factor, options.price_to_factor)
-    )
-    return max(low, 1), max(high, low + 1, 2)
 
 
 def settle_list(
@@ -73,7 +66,8 @@ def settle_list(
         for product in page.products
         if product.asin in listed and product.skip_reason is None
     ]
-    added = items.add(conn, item.run_id, searches)
+    covered, newly = _covered(conn, item, searches, options)
+    added = items.add(conn, item.run_id, [s for s in searches if s.asin not in covered])
     if more:
         items.add(conn, item.run_id, [_next_page(item)])
     runs.advance(
@@ -83,11 +77,13 @@ def settle_list(
         lists_done=0 if more else 1,
         products_total=added,
         products_skipped=skipped,
+        products_covered=newly,
     )
     return Settled(
         products=len(page.products),
         products_skipped=skipped,
-        products_elsewhere=len(searches) - added,
+        products_elsewhere=len(searches) - added - len(covered),
+        products_covered=len(covered),
         items_added=added + more,
     )
 
@@ -120,10 +116,14 @@ def settle_search(
     for username, cards in page.listings.items():
         name = normalize_name(username)
         listings[name] = listings.get(name, 0) + cards
-    # Past the "fewer words" split nothing matches, and later pages do not repeat its mark.
-    more = page.is_worth_another and item.page < options.pages_per_search
     sighted, changes = sellers.sight(
         conn, run_id=item.run_id, asin=item.asin or "", sellers=named, listings=listings
+    )
+    # Past the "fewer words" split nothing matches, and later pages do not repeat its mark.
+    more = (
+        page.is_worth_another
+        and item.page < options.pages_per_search
+        and goes_on(options.page_on, new_to_run=sighted.new_to_run, new_to_list=len(changes))
     )
     items.finish(
         conn,
@@ -133,10 +133,13 @@ def settle_search(
         results=len(page.cards),
         sellers=sighted.on_page,
         sellers_new=len(changes),
-        has_more=more,
+        # What the page said, not whether it is followed: how deep a search went depends on it.
+        has_more=page.is_worth_another,
     )
     if more:
         items.add(conn, item.run_id, [_next_page(item)])
+    else:
+        product_searches.keep(conn, item, options, has_more=page.is_worth_another)
     runs.advance(
         conn,
         item.run_id,
@@ -183,6 +186,34 @@ def _book(conn: Connection, booking: Booking) -> bool:
     return requests.book(
         conn, booking.request_id, outcome="ok", billed=True, duration_ms=booking.duration_ms
     )
+
+
+def _covered(
+    conn: Connection, item: Item, searches: Sequence[NewItem], options: RunOptions
+) -> tuple[dict[str, UUID], int]:
+    """Keep which of a list's products are not due, with the run whose search covers each.
+
+    Whatever another list of the run decided about a product holds for this one too: it is
+    searched once, or covered once. The second value counts those that this list is the first
+    to find covered.
+    """
+    if not options.search_again_days:
+        return {}, 0
+    standing = product_searches.standing(conn, item.run_id, [s.asin or "" for s in searches])
+    covered: dict[str, UUID] = {}
+    newly = 0
+    for search in searches:
+        stands = standing[search.asin or ""]
+        window = (search.price_from_cents, search.price_to_cents)
+        if stands.searched:
+            continue
+        if stands.covered_by is not None:
+            covered[search.asin or ""] = stands.covered_by
+        elif stands.earlier and not is_due(search.title, window, stands.earlier, options):
+            covered[search.asin or ""] = stands.earlier.run_id
+            newly += 1
+    product_searches.cover(conn, item, covered)
+    return covered, newly
 
 
 def _search(item: Item, product: Product, options: RunOptions) -> NewItem:

@@ -111,7 +111,7 @@ class Workbench(FramePictures, PanelShowing, CategoryChoosing):
                 chosen,
                 name=name,
                 budget=self.settings.collector_budget if budget is None else budget,
-                options=options or RunOptions(workers=self.settings.collector_workers),
+                options=options or RunOptions(**self.settings.run_options),
             )
         )
         run = self._run(run_id, background=background, engine=engine)

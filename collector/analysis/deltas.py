@@ -10,7 +10,11 @@ and of the sellers only the run before saw, each is
     out_of_scope   at least one of these products was not searched so: nothing can be said.
 
 All products and not just one: a seller found under a phone case and a kettle has not vanished
-because the phone case was searched; it may well stand under the kettle. Growth accounting holds:
+because the phone case was searched; it may well stand under the kettle.
+
+A product that was not due counts as the search that covers it: whom that search saw is seen (and
+new to nobody), and its pages are the coverage. A search that its paging rule ended covers nothing:
+whoever it did not see may stand on the page that it left out. Growth accounting holds:
 
     now    = retained + new + returning
     before = retained + not_seen + out_of_scope
@@ -48,6 +52,12 @@ DELTAS = FrameSpec(
             "whether the run before searched, to the end, any product under which this run saw "
             "it; if not, `returning` may only mean that one looks at more products now",
         ),
+        Column(
+            "carried_over",
+            "bool",
+            "whether this run counts it as seen only because searches saw it that cover products "
+            "that were not due",
+        ),
         Column("removed", "bool", "whether an analyst has taken it off the list since"),
     ),
 )
@@ -64,8 +74,8 @@ BY_CATEGORY = FrameSpec(
         Column(
             "now",
             "int64",
-            "sellers this run saw for its products = new + returning + retained; a seller counts "
-            "in every category it was seen in",
+            "sellers this run stands for, by its products = new + returning + retained; a seller "
+            "counts in every category it was seen in",
         ),
         *_COUNTS,
     ),
@@ -80,11 +90,21 @@ def covered(now: pd.DataFrame, before: pd.DataFrame) -> set[str]:
         before: `coverage` of the earlier run.
 
     A search that stopped at its last allowed page although a further one follows counts only
-    if the earlier run went no deeper.
+    if the earlier run went no deeper; one that a paging rule ended does not count. A search that
+    covers a product for the later run counts only if the earlier run did not look later still.
     """
-    both = now.merge(before[["asin", "pages_done"]], on="asin", how="left", suffixes=("", "_then"))
-    as_deep = ~both["has_more"] | (both["pages_done"] >= both["pages_done_then"].fillna(0))
-    return set(both.loc[both["complete"] & as_deep, "asin"])
+    both = now.merge(
+        before[["asin", "pages_done", "searched_at"]],
+        on="asin",
+        how="left",
+        suffixes=("", "_then"),
+    )
+    as_deep = ~both["has_more"] | (
+        ~both["stopped"] & (both["pages_done"] >= both["pages_done_then"].fillna(0))
+    )
+    own = both["covered_by_run_id"].isna()
+    no_earlier = both["searched_at_then"].isna() | (both["searched_at"] >= both["searched_at_then"])
+    return set(both.loc[both["complete"] & as_deep & (own | no_earlier), "asin"])
 
 
 def deltas(
@@ -98,15 +118,16 @@ def deltas(
     """The delta between two runs (`DELTAS`).
 
     Args:
-        now: `sightings` of the later run.
-        before: `sightings` of the run it is compared with; empty for a first run.
+        now: `seen` of the later run.
+        before: `seen` of the run it is compared with; empty for a first run.
         coverage_now: `coverage` of the later run.
         coverage_before: `coverage` of the earlier run.
         alike: whether the later run's searches took in whatever the earlier one's did (price
             window, page size, place). If not, nobody is `not_seen`.
     """
     again = covered(coverage_now, coverage_before) if alike else set()
-    searched = set(coverage_before.loc[coverage_before["complete"], "asin"])
+    to_the_end = coverage_before["complete"] & ~coverage_before["stopped"]
+    searched = set(coverage_before.loc[to_the_end, "asin"])
     here = (
         now.assign(searched_before=now["asin"].isin(searched))
         .groupby("seller_id")
@@ -116,6 +137,7 @@ def deltas(
             is_new=("is_new", "any"),
             searched_before=("searched_before", "any"),
             removed_now=("removed", "any"),
+            carried_over=("carried_over", "all"),
         )
     )
     there = (
@@ -140,6 +162,7 @@ def deltas(
     both["display_name"] = both["name_now"].where(is_now, both["name_before"])
     both["removed"] = both["removed_now"].eq(True) | both["removed_before"].eq(True)
     both["searched_before"] = both["searched_before"].eq(True)
+    both["carried_over"] = both["carried_over"].eq(True)
     counts = ["products_now", "products_before", "products_searched_again"]
     both[counts] = both[counts].fillna(0)
     rank = both["status"].map({status: place for place, status in enumerate(STATUSES)})
@@ -174,8 +197,8 @@ def by_category(
 
     Args:
         delta: what `deltas` gave.
-        now: `sightings` of the later run.
-        before: `sightings` of the earlier run.
+        now: `seen` of the later run.
+        before: `seen` of the earlier run.
         products_now: `products` of the later run.
         products_before: `products` of the earlier run.
         level: one row a category, or one a department.

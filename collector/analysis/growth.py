@@ -16,7 +16,7 @@ COHORTS = FrameSpec(
         Column("run_id", "str", "the run at which the cohort is looked at"),
         Column("age", "int64", "runs since the cohort began; 0 is the cohort's own", "runs"),
         Column("size", "int64", "sellers in the cohort"),
-        Column("seen", "int64", "of these, seen by that run"),
+        Column("seen", "int64", "of these, seen by that run or by a search that covers for it"),
         Column("share", "float64", "seen / size", "0 to 1"),
     ),
 )
@@ -43,7 +43,7 @@ def cohorts(sightings: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Who stays: each run's new sellers, and how many of them each later run saw (`COHORTS`).
 
     Args:
-        sightings: the `sightings` frame of several runs.
+        sightings: the `seen` frame of several runs.
         runs: the `runs` frame; runs that have not ended are left out.
     """
     ended = runs[runs["finished_at"].notna()].sort_values(["created_at", "run_id"])

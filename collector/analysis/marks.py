@@ -11,6 +11,7 @@ import pandas as pd
 
 # Fewer earlier runs than this say nothing about what is usual.
 BASELINE_RUNS = 3
+COVERING_TOLD = 3
 UNRELIABLE_PAGES = ("blocked", "page_not_understood", "target_failed", "malformed_answer")
 FINAL = ("completed", "failed", "cancelled")
 
@@ -24,6 +25,7 @@ MARKS: dict[str, str] = {
     "before_failed_items": "The run before has failed items: it may have missed sellers.",
     "changed_scope": "The two runs walked different categories.",
     "changed_search": "The two runs searched with different options.",
+    "not_due": "Products that were not due count as an earlier search found them.",
 }
 
 
@@ -110,6 +112,8 @@ def marks(run: Mapping[str, Any], before: Mapping[str, Any] | None) -> tuple[str
             found.add("changed_scope")
         if _search(run) != _search(before):
             found.add("changed_search")
+    if run["products_covered"]:
+        found.add("not_due")
     return tuple(mark for mark in MARKS if mark in found)
 
 
@@ -121,8 +125,11 @@ def _is_capped(run: Mapping[str, Any]) -> bool:
 
 
 def _search(run: Mapping[str, Any]) -> dict[str, Any]:
-    options: dict[str, Any] = json.loads(run["options"])
-    options.pop("workers", None)  # how many work at it changes nothing of what is asked
+    # Runs that were launched before there was a choice went through all pages.
+    options: dict[str, Any] = {"page_on": "always", **json.loads(run["options"])}
+    # How many work at it changes nothing of what is asked, and what is not due is told apart.
+    for beside in ("workers", "search_again_days"):
+        options.pop(beside, None)
     return options
 
 
@@ -132,6 +139,8 @@ def quality_notes(
     found: Sequence[str],
     outcomes: Mapping[str, int],
     earlier_sellers_found: Sequence[int] = (),
+    sellers_seen: int | None = None,
+    covering: Mapping[str, int] | None = None,
 ) -> list[QualityNote]:
     """Everything that limits what a run's figures say, the heaviest first.
 
@@ -141,13 +150,16 @@ def quality_notes(
         outcomes: how many of the run's requests ended in each outcome (`ok`, kinds of error,
             and `unknown` for those whose outcome nobody learnt).
         earlier_sellers_found: `sellers_found` of earlier comparable runs.
+        sellers_seen: sellers the run stands for, where that is more than it saw itself.
+        covering: by the id of each run whose searches cover products that were not due, how many.
     """
     figures = {
         "capped": f" {run['requests']:,} of {run['budget']} requests were spent.",
         "failed_items": f" Failed items: {run['failed_items']:,}.",
+        "not_due": _not_due(run["products_covered"], covering or {}),
     }
     severe = {"capped", "cancelled", "failed"}
-    plain = {"first_run", "changed_search", "before_failed_items", "changed_scope"}
+    plain = {"first_run", "changed_search", "before_failed_items", "changed_scope", "not_due"}
     notes = [
         QualityNote(
             mark,
@@ -172,11 +184,21 @@ def quality_notes(
         notes.append(QualityNote("products_skipped", text, "info"))
     if len(earlier_sellers_found) >= BASELINE_RUNS:
         usual = float(pd.Series(earlier_sellers_found).median())
-        if run["sellers_found"] < usual / 2:
-            text = f"{run['sellers_found']:,} sellers found; {usual:,.0f} is usual: less than half."
+        found_now = run["sellers_found"] if sellers_seen is None else sellers_seen
+        if found_now < usual / 2:
+            text = f"{found_now:,} sellers found; {usual:,.0f} is usual: less than half."
             notes.append(QualityNote("few_sellers", text, "severe"))
     order = ("severe", "warning", "info")
     return sorted(notes, key=lambda note: order.index(note.weight))
+
+
+def _not_due(products: int, covering: Mapping[str, int]) -> str:
+    """How many products an earlier search covers, and whose search."""
+    told = sorted(covering.items(), key=lambda pair: (-pair[1], pair[0]))
+    from_ = [f"{count:,} from run {run_id[:8]}" for run_id, count in told[:COVERING_TOLD]]
+    if len(told) > COVERING_TOLD:
+        from_.append(f"{sum(n for _, n in told[COVERING_TOLD:]):,} from earlier ones")
+    return f" Not due: {products:,} ({', '.join(from_)})." if from_ else f" Not due: {products:,}."
 
 
 def badge(notes: Sequence[QualityNote]) -> Literal["complete", "incomplete", "doubtful"]:

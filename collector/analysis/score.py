@@ -149,7 +149,9 @@ def _runs_able(
     place = pd.Series(order.index, index=order)
     under = sightings[["seller_id", "asin"]].drop_duplicates()
     first = sightings["run_id"].map(place).groupby(sightings["seller_id"]).min().rename("first")
-    searched = coverage.loc[coverage["complete"], ["asin", "run_id"]]
+    # A run that took a product over has not looked again, nor a stopped search at all of it.
+    own = coverage["complete"] & ~coverage["stopped"] & coverage["covered_by_run_id"].isna()
+    searched = coverage.loc[own, ["asin", "run_id"]]
     pairs = under.merge(searched, on="asin")[["seller_id", "run_id"]].drop_duplicates()
     at = pairs["run_id"].map(place)
     return pairs[at >= pairs["seller_id"].map(first)].groupby("seller_id").size()

@@ -46,8 +46,8 @@ def categories(
     _list(*_catalogue(source), " ".join(words), as_json=as_json)
 
 
-def _catalogue(source: Source | None) -> tuple[Catalogue, set[str]]:
-    """The catalogue of the database, where there is one, and which lists were empty."""
+def _catalogue(source: Source | None) -> tuple[Catalogue, set[str], set[str]]:
+    """The catalogue of the database, where there is one; which lists were empty, or unfruitful."""
     from collector.catalogue import shipped
     from collector.embedded import server_status
     from collector.settings import Settings
@@ -58,27 +58,34 @@ def _catalogue(source: Source | None) -> tuple[Catalogue, set[str]]:
         settings.database_url is None
         and not (server_status(settings.collector_home).data_dir / "PG_VERSION").exists()
     ):
-        return shipped(), set()
+        return shipped(), set(), set()
     with workbench(source) as bench:
-        return bench.catalogue, bench.empty_categories()
+        return bench.catalogue, bench.empty_categories(), bench.unfruitful_categories()
 
 
-def _list(catalogue: Catalogue, empty: set[str], search: str, *, as_json: bool) -> None:
+def _list(
+    catalogue: Catalogue, empty: set[str], unfruitful: set[str], search: str, *, as_json: bool
+) -> None:
     found = [c for c in catalogue.categories() if _is_meant(c, search)]
     if not found and search:
         # Says what is near, where nothing is called that.
         found = list(catalogue.find(search))
     if as_json:
-        told = [_category(c) | {"empty": c.node_id in empty} for c in found]
+        told = [
+            _category(c) | {"empty": c.node_id in empty, "unfruitful": c.node_id in unfruitful}
+            for c in found
+        ]
         print(json.dumps(told, ensure_ascii=False))
         return
-    rows = [[c.node_id, c.title + _mark(c, empty)] for c in found]
+    rows = [[c.node_id, c.title + _mark(c, empty, unfruitful)] for c in found]
     print_table(["node id", "category"], rows, gives_way=1)
 
 
-def _mark(category: Category, empty: set[str]) -> str:
+def _mark(category: Category, empty: set[str], unfruitful: set[str]) -> str:
     if category.node_id in empty:
         return "  (held nothing when last read)"
+    if category.node_id in unfruitful:
+        return "  (few new sellers for its requests)"
     return "" if category.confirmed else "  (unconfirmed)"
 
 

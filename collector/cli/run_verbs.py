@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,14 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only the summa
 
 COMMAND_DEADLINE_S = 5.0
 ASK_EVERY_S = 0.1
+
+
+class PageRule(StrEnum):
+    """When a search goes on to its next page; `RunOptions.page_on`."""
+
+    ALWAYS = "always"
+    WHILE_NEW_TO_RUN = "while_new_to_run"
+    WHILE_NEW = "while_new"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,6 +84,16 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, max=100, help="How many requests at once.")
     ] = None,
+    search_again_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=365, metavar="N", help="Search a product again only after this many days."
+        ),
+    ] = None,
+    page_on: Annotated[
+        PageRule | None,
+        typer.Option(metavar="RULE", help="always, while_new_to_run or while_new: when to page."),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Begin when no other run is at work here.")
     ] = False,
@@ -99,6 +118,8 @@ def run(
             price_from_factor=price_from,
             price_to_factor=price_to,
             workers=workers,
+            search_again_days=search_again_days,
+            page_on=page_on.value if page_on else None,
         )
 
         def start() -> Run:
@@ -125,7 +146,7 @@ def _options(bench: Workbench, **given: Any) -> RunOptions | None:
     if not chosen:
         return None
     try:
-        return RunOptions(**{"workers": bench.settings.collector_workers, **chosen})
+        return RunOptions(**{**bench.settings.run_options, **chosen})
     except ValidationError as exc:
         problems = "; ".join(
             " ".join(filter(None, [*map(str, problem["loc"]), problem["msg"]]))

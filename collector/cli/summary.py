@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collector.workbench import Workbench
 
 
-LABEL_WIDTH: Final = 22
+LABEL_WIDTH: Final = 24
 # What is said of the run before, and the status that a delta has for it.
 _DELTA = (("returning", "returning"), ("retained", "retained"), ("not seen", "not_seen"))
 
@@ -43,10 +43,12 @@ def as_line(progress: RunProgress) -> str:
             "categories": progress.categories,
             "products_total": progress.products_total,
             "products_searched": progress.products_searched,
+            "products_covered": progress.products_covered,
             "sellers_found": progress.sellers_found,
             "sellers_new": progress.sellers_new,
             "seller_count_snapshot": progress.seller_count_snapshot,
             "requests": progress.requests,
+            "requests_per_new_seller": _rounded(progress.requests_per_new_seller),
             "failed_items": progress.failed_items,
             "seconds": round(seconds_of(progress), 1),
         }
@@ -76,7 +78,9 @@ def print_summary(
         ("sellers on the list", f"{on_the_list:,}{_moved(progress, on_the_list)}"),
         ("best-seller lists", _of(progress.lists_done, progress.lists_total)),
         ("products searched", _of(progress.products_searched, progress.products_total)),
+        ("not due", _not_due(progress)),
         ("requests", f"{progress.requests:,}{_budget(progress)}"),
+        ("requests per new seller", _cost(progress)),
         ("failed items", f"{progress.failed_items:,}"),
         ("time", span(seconds_of(progress))),
         ("report", str(report) if report else ""),
@@ -135,6 +139,20 @@ def _moved(progress: RunProgress, sellers: int) -> str:
         return ""
     by = sellers - progress.seller_count_before
     return f"  ({by:+,} since the run before)"
+
+
+def _not_due(progress: RunProgress) -> str:
+    covered = progress.products_covered
+    return f"{count(covered, 'product')}, covered by earlier searches" if covered else ""
+
+
+def _cost(progress: RunProgress) -> str:
+    cost = progress.requests_per_new_seller
+    return "none was new" if cost is None else f"{cost:,.1f}"
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 2)
 
 
 def _budget(progress: RunProgress) -> str:

@@ -33,6 +33,7 @@ EXPORTS: dict[str, FrameSpec] = {
     "snapshots": specs.SNAPSHOTS,
     "activity": specs.ACTIVITY,
     "requests": specs.REQUESTS,
+    "category_yield": specs.CATEGORY_YIELD,
 }
 
 

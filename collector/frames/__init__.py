@@ -29,6 +29,7 @@ __all__ = [
     "activity",
     "audit_log",
     "categories",
+    "category_yield",
     "cohorts",
     "coverage",
     "deltas",
@@ -114,3 +115,11 @@ def activity(database: Database, *, run_id: UUID | None = None) -> pd.DataFrame:
 def requests(database: Database, *, run_id: UUID | None = None) -> pd.DataFrame:
     """One row a request (`specs.REQUESTS`), of one run or of all."""
     return read(database, specs.REQUESTS, run_id=run_id)
+
+
+def category_yield(database: Database, *, run_id: UUID | None = None) -> pd.DataFrame:
+    """One row a category over all ended runs (`specs.CATEGORY_YIELD`), of one run's lists or all.
+
+    The figures are those of all runs also where only one run's lists are asked for.
+    """
+    return read(database, specs.CATEGORY_YIELD, run_id=run_id)

@@ -25,11 +25,24 @@ HISTORY = FrameSpec(
         Column("name", "str", "its name"),
         Column("created_at", TIME, "when it was launched"),
         Column("before_id", "str", "the run it is compared with; missing for a first one"),
-        Column("now", "int64", "sellers this run saw = new + returning + retained"),
+        Column("now", "int64", "sellers this run stands for = new + returning + retained"),
         Column(
             "before", "int64", "sellers the run before saw = retained + not_seen + out_of_scope"
         ),
         *(Column(status, "int64", f"sellers that are {status}") for status in analysis.STATUSES),
+        Column(
+            "carried_over",
+            "int64",
+            "of now, sellers that only searches saw which cover products that were not due",
+        ),
+        Column("products_covered", "int64", "products that were not due"),
+        Column("requests", "int64", "requests it sent"),
+        Column(
+            "requests_per_new_seller",
+            "float64",
+            "requests / sellers it added to the list; missing where none was new",
+            "requests",
+        ),
         Column("marks", "str", "what to know about the comparison, a blank between; see MARKS"),
     ),
 )
@@ -37,7 +50,12 @@ HISTORY = FrameSpec(
 
 @dataclass(frozen=True, slots=True)
 class RunFrames:
-    """What one run saw and searched."""
+    """What one run stands for: its own searches, and those that cover what was not due.
+
+    Attributes:
+        sightings: the `seen` frame of the run.
+        coverage: the `coverage` frame of the run.
+    """
 
     sightings: pd.DataFrame
     coverage: pd.DataFrame
@@ -116,7 +134,7 @@ def history(database: Database) -> pd.DataFrame:
             then = kept.get(before_id) or run_frames(database, UUID(before_id))
         now = run_frames(database, UUID(run_id))
         kept = {run_id: now} | ({before_id: then} if before_id else {})
-        counts = analysis.summary(_delta(run, before, now, then))
+        delta = _delta(run, before, now, then)
         rows.append(
             {
                 "run_id": run_id,
@@ -124,20 +142,24 @@ def history(database: Database) -> pd.DataFrame:
                 "created_at": run["created_at"],
                 "before_id": before_id,
                 "marks": " ".join(analysis.marks(run, before)),
-                **counts,
+                "carried_over": int(delta["carried_over"].sum()),
+                "products_covered": run["products_covered"],
+                "requests": run["requests"],
+                "requests_per_new_seller": run["requests_per_new_seller"],
+                **analysis.summary(delta),
             }
         )
     return HISTORY.frame(rows)
 
 
 def run_frames(database: Database, run_id: UUID) -> RunFrames:
-    """What one run saw and searched.
+    """What one run stands for.
 
     Raises:
         DatabaseError: the database cannot be read.
     """
     return RunFrames(
-        read(database, specs.SIGHTINGS, run_id=run_id),
+        read(database, specs.SEEN, run_id=run_id),
         read(database, specs.COVERAGE, run_id=run_id),
     )
 
@@ -170,7 +192,7 @@ def _delta(
 
 
 def _nothing() -> RunFrames:
-    return RunFrames(specs.SIGHTINGS.empty(), specs.COVERAGE.empty())
+    return RunFrames(specs.SEEN.empty(), specs.COVERAGE.empty())
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -81,7 +81,7 @@ def cohorts(database: Database) -> pd.DataFrame:
     Raises:
         DatabaseError: the database cannot be read.
     """
-    return analysis.cohorts(read(database, specs.SIGHTINGS), read(database, specs.RUNS))
+    return analysis.cohorts(read(database, specs.SEEN), read(database, specs.RUNS))
 
 
 def spread(database: Database, *, run_id: UUID | None = None) -> pd.DataFrame:
@@ -98,6 +98,8 @@ def spread(database: Database, *, run_id: UUID | None = None) -> pd.DataFrame:
 
 def scores(database: Database, *, weights: analysis.ScoreWeights | None = None) -> pd.DataFrame:
     """Who looks like a dropshipper, with all parts of the score (`analysis.SCORES`).
+
+    Here only a run's own searches count: one that took a product over has not looked again.
 
     Raises:
         DatabaseError: the database cannot be read.

@@ -60,11 +60,21 @@ def quality(comparison: Comparison, runs: pd.DataFrame, outcomes: Mapping[str, i
     """
     run = comparison.run
     earlier = runs[(runs["created_at"] < run["created_at"]) & (runs["status"] == "completed")]
-    alike = earlier[earlier["node_ids"] == run["node_ids"]]
+    # A run that took products over saw few itself: that is not what is usual.
+    whole = (earlier["node_ids"] == run["node_ids"]) & (earlier["products_covered"] == 0)
+    alike = earlier[whole]
     notes = analysis.quality_notes(
         run,
         found=comparison.marks,
         outcomes=outcomes,
         earlier_sellers_found=[int(n) for n in alike["sellers_found"]],
+        sellers_seen=int(comparison.now.sightings["seller_id"].nunique()),
+        covering=_covering(comparison),
     )
     return Quality(analysis.badge(notes), tuple(notes))
+
+
+def _covering(comparison: Comparison) -> dict[str, int]:
+    """By run whose searches cover products of this one: how many."""
+    counted = comparison.now.coverage["covered_by_run_id"].value_counts()
+    return {str(run_id): int(number) for run_id, number in counted.items()}

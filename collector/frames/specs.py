@@ -6,8 +6,11 @@ All times are aware UTC. Ids of runs are UUIDs as text. Text that came from page
 from __future__ import annotations
 
 from collector.columns import TIME, Column, FrameSpec
-
-_RUN = Column("run_id", "str", "the run, a UUID")
+from collector.frames.search_specs import CATEGORY_YIELD as CATEGORY_YIELD
+from collector.frames.search_specs import COVERAGE as COVERAGE
+from collector.frames.search_specs import RUN as _RUN
+from collector.frames.search_specs import SEEN as SEEN
+from collector.frames.search_specs import SIGHTINGS as SIGHTINGS
 
 RUNS = FrameSpec(
     "runs",
@@ -28,10 +31,17 @@ RUNS = FrameSpec(
         Column("lists_total", "int64", "best-seller lists to walk"),
         Column("lists_done", "int64", "of these, walked to their end"),
         Column("lists_failed", "int64", "of these, with a failed page"),
-        Column("products_total", "int64", "different products found on the lists"),
+        Column(
+            "products_total", "int64", "different products on the lists that are to be searched"
+        ),
         Column("products_searched", "int64", "of these, searched to the end"),
         Column("products_failed", "int64", "of these, with a failed search"),
-        Column("products_skipped", "int64", "of these, not searched (no price in dollars, …)"),
+        Column("products_skipped", "int64", "further ones left out (no price in dollars, …)"),
+        Column(
+            "products_covered",
+            "int64",
+            "further ones that were not due: an earlier run's search counts for them",
+        ),
         Column("sellers_found", "int64", "different sellers this run saw"),
         Column("sellers_new", "int64", "of these, added to the list by this run"),
         Column(
@@ -88,7 +98,11 @@ ITEMS = FrameSpec(
         Column("results", "Int64", "products or listings on the page; missing until settled"),
         Column("sellers", "Int64", "different sellers on the page"),
         Column("sellers_new", "Int64", "of these, added to the list by this item"),
-        Column("has_more", "boolean", "whether the page said that a further one follows"),
+        Column(
+            "has_more",
+            "boolean",
+            "whether a further page follows: of a search, by what its page says",
+        ),
         Column("duration_ms", "Int64", "how long its last request took", "ms"),
         Column("created_at", TIME, "when it was added to the run"),
         Column("settled_at", TIME, "when its outcome was stored; missing before"),
@@ -109,7 +123,12 @@ PRODUCTS = FrameSpec(
         Column("title", "str", "its title as that list gave it"),
         Column("price_cents", "Int64", "its price, in the currency beside it", "cents"),
         Column("currency", "str", "currency of the price; missing without a price"),
-        Column("skip_reason", "str", "why it was not searched; missing if it was to be"),
+        Column("skip_reason", "str", "why it was left out; missing if it was not"),
+        Column(
+            "covered_by_run_id",
+            "str",
+            "the run whose search counts for it, for it was not due; missing if it was due",
+        ),
         Column("url", "str", "its page; missing where the list gave none"),
         Column("sellers", "int64", "different sellers this run saw for this product"),
     ),
@@ -134,37 +153,6 @@ SELLERS = FrameSpec(
         Column("first_run_id", "str", "the run that saw it first; missing if none did"),
         Column("last_run_id", "str", "the run that saw it last; missing if none did"),
         Column("removed_at", TIME, "when an analyst took it off the list; missing otherwise"),
-    ),
-)
-
-SIGHTINGS = FrameSpec(
-    "sightings",
-    "one sighting: a run saw a seller while searching a product",
-    "by run, product and seller",
-    (
-        _RUN,
-        Column("asin", "str", "the product searched"),
-        Column("title", "str", "that product's title, last seen"),
-        Column("seller_id", "int64", "the seller's number"),
-        Column("display_name", "str", "the seller's name as shown"),
-        Column("listings", "int64", "matching listings of the seller on the pages of the search"),
-        Column("seen_at", TIME, "when"),
-        Column("is_new", "bool", "whether this run added the seller to the list"),
-        Column("removed", "bool", "whether an analyst has taken the seller off the list since"),
-    ),
-)
-
-COVERAGE = FrameSpec(
-    "coverage",
-    "the search of one product in one run",
-    "by run and product",
-    (
-        _RUN,
-        Column("asin", "str", "the product"),
-        Column("pages", "int64", "pages of the search that the run took on"),
-        Column("pages_done", "int64", "of these, done"),
-        Column("complete", "bool", "whether all of them are done and page 1 is among them"),
-        Column("has_more", "bool", "whether the last page done said that a further one follows"),
     ),
 )
 
@@ -270,5 +258,6 @@ FRAMES: dict[str, FrameSpec] = {
         AUDIT_LOG,
         ACTIVITY,
         REQUESTS,
+        CATEGORY_YIELD,
     )
 }

@@ -119,6 +119,7 @@ function figures(run) {
   const shown = [
     ["Lists", `${number(run.lists_done)} of ${number(run.lists_total)}`],
     ["Products searched", `${number(run.products_searched)} of ${number(run.products_total)}`],
+    ...(run.products_covered ? [["Not due", number(run.products_covered)]] : []),
     ["Sellers found", number(run.sellers_found)],
     ["New sellers", number(run.sellers_new)],
     ["On the list", number(run.seller_count_snapshot ?? run.seller_count)],

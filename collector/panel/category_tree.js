@@ -1,7 +1,7 @@
 // The tree of departments and their categories: search, select all of one or of all, fold.
 
 class CategoryTree {
-  // catalogue: [[department, [[node id, name, confirmed], …]], …]
+  // catalogue: [[department, [[node id, name, confirmed, unfruitful], …]], …]
   constructor(catalogue, { onChange }) {
     this.catalogue = catalogue;
     this.onChange = onChange;
@@ -55,15 +55,15 @@ class CategoryTree {
     head.append(department.fold, department.box, label, department.count);
     department.list = make("ul", "clp-categories");
     department.list.setAttribute("role", "list");
-    for (const [id, title, confirmed] of categories) {
-      department.items.push(this.buildCategory(id, title, confirmed));
+    for (const [id, title, confirmed, unfruitful] of categories) {
+      department.items.push(this.buildCategory(id, title, confirmed, unfruitful));
     }
     department.list.append(...department.items.map((item) => item.node));
     department.node.append(head, department.list);
     return department;
   }
 
-  buildCategory(id, title, confirmed) {
+  buildCategory(id, title, confirmed, unfruitful) {
     const node = make("li", "");
     const label = make("label", "clp-category");
     const box = make("input", "");
@@ -74,6 +74,11 @@ class CategoryTree {
     if (!confirmed) {
       const mark = make("span", "clp-tag clp-unsure", "? not confirmed");
       mark.title = "Amazon may answer with nothing";
+      label.append(mark);
+    }
+    if (unfruitful) {
+      const mark = make("span", "clp-tag clp-unsure", "▿ few new sellers");
+      mark.title = "In its latest three runs a new seller cost over three times the average";
       label.append(mark);
     }
     node.append(label);

@@ -8,8 +8,14 @@ const FIELDS = [
   ["budget", "Budget", "number", "No ceiling", "requests at most"],
   ["pages_per_list", "Pages per list", "number", "", "of 2"],
   ["pages_per_search", "Pages per product", "number", "", "of 3"],
+  ["search_again_days", "Search again after", "number", "", "days; 0: in every run"],
 ];
-const LIMITS = { budget: [1, ""], pages_per_list: [1, 2], pages_per_search: [1, 3] };
+const LIMITS = {
+  budget: [1, ""],
+  pages_per_list: [1, 2],
+  pages_per_search: [1, 3],
+  search_again_days: [0, 365],
+};
 
 class LauncherView {
   constructor(model, el) {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import anywidget
@@ -76,6 +76,7 @@ class Launcher:
         options: the options that stand there, and those that have no field.
         source: where answers come from.
         has_credentials: whether credentials are set.
+        unfruitful: the node ids of categories that bring few new sellers for their requests.
         check: reads a department's own page, at the cost of one request; returns what it says in
             a sentence, and the catalogue's categories from then on. None: no such button.
 
@@ -95,6 +96,7 @@ class Launcher:
         options: RunOptions | None = None,
         source: Source = Source.OXYLABS,
         has_credentials: bool = True,
+        unfruitful: Collection[str] = (),
         check: Callable[[str], tuple[str, Sequence[Category]]] | None = None,
     ) -> None:
         self.run: Launched | None = None
@@ -105,6 +107,7 @@ class Launcher:
         self._options = options or RunOptions()
         self._source = source
         self._has_credentials = has_credentials
+        self._unfruitful = frozenset(unfruitful)
         self._check = check
         self._launching = threading.Lock()
         self._launched_at = 0.0
@@ -135,13 +138,12 @@ class Launcher:
         self._picture = display(nothing, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def _catalogue(self) -> list[Any]:
-        """Departments with their categories: `[name, [[node id, name, confirmed], …]]`."""
+        """`[department, [[node id, name, confirmed, unfruitful], …]]`, department by department."""
         departments: dict[str, list[Any]] = {}
         for c in self._categories.values():
             listed = departments.setdefault(c.department, [])
-            listed.append(
-                [c.node_id, c.name or f"{c.department}, the whole department", c.confirmed]
-            )
+            name = c.name or f"{c.department}, the whole department"
+            listed.append([c.node_id, name, c.confirmed, c.node_id in self._unfruitful])
         return [[name, listed] for name, listed in departments.items()]
 
     # ---- what stands in the form

@@ -64,6 +64,9 @@ def estimate_words(found: Estimate) -> str:
     if found.runs:
         text += f", as in {count(found.runs, 'earlier run')}"
     text += "."
+    if found.not_due:
+        verb = "is" if found.not_due == 1 else "are"
+        text += f" {count(found.not_due, 'product')} {verb} not due: left out of it."
     if found.budget is not None and high >= found.budget:
         text += f" The budget of {found.budget:,} ends it."
     return text
@@ -107,8 +110,8 @@ def read_choice(
     """Return what the fields say, or what is wrong with which field.
 
     Args:
-        fields: texts by name: name, budget, pages_per_list, pages_per_search, above_from and
-            above_to (per cent above the Amazon price).
+        fields: texts by name: name, budget, pages_per_list, pages_per_search, search_again_days,
+            above_from and above_to (per cent above the Amazon price).
         chosen: node ids.
         known: the node ids there are.
         defaults: the options that have no field.
@@ -127,6 +130,10 @@ def read_choice(
         "pages_per_list": _whole(fields, "pages_per_list", problems, least=1, most=2),
         "pages_per_search": _whole(fields, "pages_per_search", problems, least=1, most=3),
     }
+    # A form that was saved before there was this field keeps what stands for it.
+    if "search_again_days" in fields:
+        days = _whole(fields, "search_again_days", problems, least=0, most=365)
+        pages["search_again_days"] = days
     low, high = (_percent(fields, key, problems) for key in ("above_from", "above_to"))
     if low is not None and high is not None and low >= high:
         problems["above_to"] = "Must be more than the lower end."
@@ -147,6 +154,7 @@ def fields_of(options: RunOptions, *, budget: int | None) -> dict[str, str]:
         "budget": "" if budget is None else str(budget),
         "pages_per_list": str(options.pages_per_list),
         "pages_per_search": str(options.pages_per_search),
+        "search_again_days": str(options.search_again_days),
         "above_from": f"{100 * (options.price_from_factor - 1):g}",
         "above_to": f"{100 * (options.price_to_factor - 1):g}",
     }

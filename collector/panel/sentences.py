@@ -192,7 +192,11 @@ def _sentence(entry: ActivityEntry) -> tuple[str, str, str]:
 
 def _found_products(entry: ActivityEntry, number: int) -> tuple[str, str, str]:
     text = f"{count(number, 'product')}{_where(entry)}"
-    for key, words in (("elsewhere", "already due elsewhere"), ("skipped", "left out")):
+    for key, words in (
+        ("elsewhere", "already due elsewhere"),
+        ("not_due", "not due"),
+        ("skipped", "left out"),
+    ):
         amount = _param(entry, key)
         if amount:
             text += f", {_trim(amount)} {words}"

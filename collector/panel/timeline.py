@@ -219,6 +219,10 @@ def _run_facts(row: Mapping[str, Any]) -> list[list[Any]]:
         ["Products searched", searched],
         ["Requests", f"{int(row['requests']):,}{budget}"],
     ]
+    cost = row["requests_per_new_seller"]
+    facts.append(["Requests per new seller", "none was new" if cost is None else f"{cost:,.1f}"])
+    if row["products_covered"]:
+        facts.insert(4, ["Not due", count(int(row["products_covered"]), "product")])
     if row["failed_items"]:
         facts.append(["Failed", count(int(row["failed_items"]), "item")])
     return facts

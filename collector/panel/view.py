@@ -101,7 +101,7 @@ def _figures(p: RunProgress) -> Section:
         by = sellers - p.seller_count_before
         moved = f"▲ {by:,}" if by > 0 else f"▼ {-by:,}" if by < 0 else "± 0"
         tone = "ok" if by > 0 else "bad" if by < 0 else "calm"
-    cost = f"{p.requests / p.sellers_new:,.1f}" if p.sellers_new else "–"
+    cost = "–" if p.requests_per_new_seller is None else f"{p.requests_per_new_seller:,.1f}"
     spent = "requests spent" if p.budget is not None else "requests, no budget set"
     return [
         {
@@ -133,12 +133,12 @@ def _figure(key: str, value: str, label: str, *, of: int | None = None) -> Secti
 
 def _bars(p: RunProgress) -> Section:
     lists = f"{count(p.categories, 'category', 'categories')}" if p.categories else ""
-    left_out = f"{p.products_skipped:,} left out" if p.products_skipped else ""
+    not_due = [f"{p.products_covered:,} not due"] if p.products_covered else []
+    left_out = [f"{p.products_skipped:,} left out"] if p.products_skipped else []
+    aside = ", ".join(not_due + left_out)
     return [
         _bar("Best-seller lists", p.lists_done, p.lists_failed, p.lists_total, lists),
-        _bar(
-            "Products searched", p.products_searched, p.products_failed, p.products_total, left_out
-        ),
+        _bar("Products searched", p.products_searched, p.products_failed, p.products_total, aside),
     ]
 
 

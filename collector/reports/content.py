@@ -38,6 +38,7 @@ class RunReport:
         delta: what `frames.deltas` gives.
         by_category: what `analysis.by_category` gives.
         by_department: the same, a row a department.
+        category_yield: what `frames.category_yield` gives for the run's categories.
         errors: `outcome`, `requests` and `items` (that stand failed with it), a row a kind.
         requests: the run's `requests` frame.
         snapshots: the `snapshots` frame up to the run's end (all of it while it goes on).
@@ -57,6 +58,7 @@ class RunReport:
     delta: pd.DataFrame
     by_category: pd.DataFrame
     by_department: pd.DataFrame
+    category_yield: pd.DataFrame
     errors: pd.DataFrame
     requests: pd.DataFrame
     snapshots: pd.DataFrame
@@ -112,6 +114,7 @@ def run_report(database: Database, run_id: UUID, *, parameters: Mapping[str, Any
         delta=comparison.delta,
         by_category=by_place(database, comparison, "category"),
         by_department=by_place(database, comparison, "department"),
+        category_yield=frames.category_yield(database, run_id=run_id),
         errors=errors,
         requests=requests,
         snapshots=snapshots,

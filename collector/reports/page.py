@@ -30,6 +30,7 @@ def page(report: RunReport) -> str:
         delta=tables.delta_table(report),
         by_department=tables.department_table(report),
         by_category=tables.category_table(report),
+        category_yield=tables.yield_table(report),
         new_sellers=tables.new_sellers_table(report),
         history=tables.history_table(report),
         errors=tables.error_table(report),

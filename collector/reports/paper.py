@@ -57,6 +57,7 @@ def _content(report: RunReport) -> dict[str, Any]:
         (["count_over_time"], tables.history_table(report)),
         (["per_category"], tables.department_table(report)),
         ([], tables.category_table(report)),
+        ([], tables.yield_table(report)),
         ([], tables.new_sellers_table(report)),
         (["funnel"], tables.summary_table(report)),
         (["requests"], tables.error_table(report)),

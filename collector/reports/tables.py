@@ -47,6 +47,7 @@ def summary_table(report: RunReport) -> ReportTable:
         "Categories": run["categories"],
         "Products on the lists": run["products_total"],
         "Products searched": run["products_searched"],
+        "Products not due": run["products_covered"],
         "Products skipped": run["products_skipped"],
         "Products failed": run["products_failed"],
         "Sellers found": run["sellers_found"],
@@ -109,6 +110,35 @@ def department_table(report: RunReport) -> ReportTable:
     return _by(report.by_department.drop(columns="category"), "By department", ("Department",))
 
 
+def yield_table(report: RunReport) -> ReportTable:
+    """What each category of the run brought over all ended runs."""
+    columns = ["department", "category", "runs", "requests", "sellers_found", "sellers_new"]
+    further = ["requests_per_new_seller", "new_in_latest_run", "unfruitful"]
+    rows = [
+        (
+            department,
+            category or "(the department's own list)",
+            *figures,
+            "few new sellers" if unfruitful else "",
+        )
+        for department, category, *figures, unfruitful in report.category_yield[
+            [*columns, *further]
+        ].itertuples(index=False, name=None)
+    ]
+    note = (
+        "Over all runs that have ended. “Few new sellers” stands where the latest three runs that "
+        "searched for a category sent more than three times as many requests for a new seller "
+        "as those of all categories."
+    )
+    heads = ("Department", "Category", "Runs", "Requests", "Sellers", "New")
+    return _table(
+        "What each category brings",
+        note if rows else "",
+        (*heads, "Requests a new seller", "New in the latest run", "Mark"),
+        rows,
+    )
+
+
 def error_table(report: RunReport) -> ReportTable:
     """How requests ended, and what stands failed."""
     rows = list(report.errors.itertuples(index=False, name=None))
@@ -118,10 +148,12 @@ def error_table(report: RunReport) -> ReportTable:
 
 def history_table(report: RunReport) -> ReportTable:
     """The count of sellers at the end of each run."""
-    columns = ["name", "finished_at", "status", "sellers_found", "sellers_new"]
-    frame = report.ended_runs[[*columns, "seller_count_snapshot"]].tail(60)
+    counts = ["sellers_found", "sellers_new", "requests", "requests_per_new_seller"]
+    columns = ["name", "finished_at", "status", *counts, "seller_count_snapshot"]
+    frame = report.ended_runs[columns].tail(60)
     note = "The last 60 ended runs." if len(report.ended_runs) > len(frame) else ""
-    heads = ("Run", "Ended", "Status", "Found", "New", "On the list")
+    cost = ("Requests", "A new seller")
+    heads = ("Run", "Ended", "Status", "Found", "New", *cost, "On the list")
     return _table("Counts over time", note, heads, list(frame.itertuples(index=False, name=None)))
 
 
@@ -137,6 +169,7 @@ def all_tables(report: RunReport) -> list[ReportTable]:
         delta_table(report),
         department_table(report),
         category_table(report),
+        yield_table(report),
         new_sellers_table(report),
         history_table(report),
         error_table(report),

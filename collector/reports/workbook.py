@@ -30,6 +30,7 @@ def write_workbook(report: RunReport, path: Path) -> None:
     _write(book, "new sellers", report.new_sellers, bold, time)
     _write(book, "departments", report.by_department, bold, time)
     _write(book, "categories", report.by_category, bold, time)
+    _write(book, "category yield", report.category_yield, bold, time)
     _write(book, "runs", report.ended_runs, bold, time)
     _write(book, "requests", report.errors, bold, time)
     recorded = pd.DataFrame(list(report.parameters.items()), columns=["parameter", "value"])

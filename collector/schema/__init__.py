@@ -23,6 +23,7 @@ from collector.schema.items import (
     collection_items,
     collection_requests,
     failed_pages,
+    product_searches,
     products,
     run_products,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "metadata",
     "owner_ids",
     "participant_reports",
+    "product_searches",
     "products",
     "request_pace",
     "run_categories",

@@ -49,6 +49,12 @@ run_products = Table(
     Column("price_cents", BigInteger),
     Column("currency", Text),
     Column("skip_reason", Text),
+    Column(
+        "covered_by_run_id",
+        Uuid,
+        ForeignKey("collection_runs.id", ondelete="SET NULL"),
+        comment="The run whose search of the product was recent enough to count for this one",
+    ),
     ForeignKeyConstraint(
         ["run_id", "node_id"],
         ["run_categories.run_id", "run_categories.node_id"],
@@ -133,6 +139,33 @@ collection_items = Table(
         "node_id",
         "settled_at",
         postgresql_where=text("kind = 'best_sellers' AND page = 1 AND status = 'done'"),
+    ),
+)
+
+# What a product's next search is due by. Kept as searches end: looked up by product alone, it
+# costs the same after ten runs and after a thousand.
+product_searches = Table(
+    "product_searches",
+    metadata,
+    Column("asin", Text, ForeignKey("products.asin", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "run_id",
+        Uuid,
+        ForeignKey("collection_runs.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("title", Text, nullable=False),
+    Column("price_from_cents", BigInteger, nullable=False),
+    Column("price_to_cents", BigInteger, nullable=False),
+    Column("results_per_page", Integer, nullable=False),
+    Column("geo_location", Text, nullable=False),
+    Column("pages", SmallInteger, nullable=False),
+    Column("has_more", Boolean, nullable=False),
+    Column("searched_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("pages > 0", name="pages_positive"),
+    CheckConstraint(
+        "0 < price_from_cents AND price_from_cents < price_to_cents", name="window_is_a_window"
     ),
 )
 

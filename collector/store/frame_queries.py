@@ -7,9 +7,10 @@ streams `COPY` only for statements without parameters, and holds the whole answe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from collector.store.category_yield import CATEGORY_YIELD
+from collector.store.frame_query import FrameQuery
 from collector.store.ownership import INTERRUPTED
+from collector.store.seen_queries import COVERAGE, SEEN
 
 # Frames only read; the session is told so. `$1` is the run's id, empty for every
 # run; `$2` and `$3` are the audit entries that the queries of `as_of` are about.
@@ -22,36 +23,6 @@ PREPARE = (
     "set_config('collector.audit_id', $3, false)"
 )
 
-_THE_RUN = "current_setting('collector.run_id')::uuid"
-
-
-@dataclass(frozen=True, slots=True)
-class FrameQuery:
-    """The parts of one frame's query. `of_run` is the condition that keeps one run's rows."""
-
-    select: str
-    of_run: str
-    order: str
-    only: str = ""
-
-    def text(self, *, one_run: bool = False, everything: bool = False) -> str:
-        """The whole query.
-
-        Args:
-            one_run: only the rows of the run that the session is set to.
-            everything: also the rows that `only` keeps out (removed sellers).
-        """
-        conditions = [self.of_run.format(run=_THE_RUN)] if one_run else []
-        if self.only and not everything:
-            conditions.append(self.only)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return f"{self.select}{where} ORDER BY {self.order}"
-
-    def counting(self, *, one_run: bool = False) -> str:
-        """A query for the number of rows of `text`."""
-        return f"SELECT count(*) AS rows FROM ({self.text(one_run=one_run)}) AS frame"  # noqa: S608
-
-
 RUNS = FrameQuery(
     select=f"""
 SELECT r.id::text AS run_id, r.name, r.status, {INTERRUPTED} AS interrupted, r.pause_reason,
@@ -59,7 +30,7 @@ SELECT r.id::text AS run_id, r.name, r.status, {INTERRUPTED} AS interrupted, r.p
        coalesce(c.categories, 0) AS categories, coalesce(c.category_names, '') AS category_names,
        coalesce(c.node_ids, '') AS node_ids,
        r.lists_total, r.lists_done, f.lists_failed, r.products_total, r.products_searched,
-       f.products_failed, r.products_skipped,
+       f.products_failed, r.products_skipped, r.products_covered,
        r.sellers_found, r.sellers_new, r.seller_count_before, r.seller_count_snapshot,
        r.requests, r.requests_billed, r.budget, f.failed_items,
        EXISTS (SELECT FROM collection_items i WHERE i.run_id = r.id AND i.status = 'pending')
@@ -100,8 +71,8 @@ FROM collection_items""",
 PRODUCTS = FrameQuery(
     select="""
 SELECT rp.run_id::text AS run_id, rp.node_id, rc.department, rc.name AS category, rp.position,
-       rp.asin, rp.title, rp.price_cents, rp.currency, rp.skip_reason, p.url,
-       coalesce(s.sellers, 0) AS sellers
+       rp.asin, rp.title, rp.price_cents, rp.currency, rp.skip_reason,
+       rp.covered_by_run_id::text AS covered_by_run_id, p.url, coalesce(s.sellers, 0) AS sellers
 FROM run_products rp
 JOIN collection_runs r ON r.id = rp.run_id
 JOIN run_categories rc ON rc.run_id = rp.run_id AND rc.node_id = rp.node_id
@@ -135,20 +106,6 @@ JOIN sellers s ON s.id = g.seller_id
 LEFT JOIN run_sellers x ON x.run_id = g.run_id AND x.seller_id = g.seller_id""",
     of_run="g.run_id = {run}",
     order="g.run_id, g.asin, g.seller_id",
-)
-
-COVERAGE = FrameQuery(
-    select="""
-SELECT run_id::text AS run_id, asin, pages, pages_done, complete, has_more FROM (
-    SELECT run_id, asin, count(*) AS pages, count(*) FILTER (WHERE status = 'done') AS pages_done,
-           bool_and(status = 'done') AND min(page) = 1 AS complete,
-           coalesce(
-               (array_agg(has_more ORDER BY page DESC) FILTER (WHERE status = 'done'))[1], false
-           ) AS has_more
-    FROM collection_items WHERE kind = 'seller_search' GROUP BY run_id, asin
-) searches""",
-    of_run="searches.run_id = {run}",
-    order="searches.run_id, searches.asin",
 )
 
 SNAPSHOTS = FrameQuery(
@@ -211,9 +168,11 @@ QUERIES: dict[str, FrameQuery] = {
     "products": PRODUCTS,
     "sellers": SELLERS,
     "sightings": SIGHTINGS,
+    "seen": SEEN,
     "coverage": COVERAGE,
     "snapshots": SNAPSHOTS,
     "audit_log": AUDIT_LOG,
     "activity": ACTIVITY,
     "requests": REQUESTS,
+    "category_yield": CATEGORY_YIELD,
 }

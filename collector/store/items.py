@@ -1,7 +1,8 @@
 """Items: claiming, finishing, failing, putting back, adding.
 
 What an item brings commits in ONE transaction with its status. In every such transaction rows are
-locked in the same order (item, sellers by name, run, counter), so that none waits in a circle.
+locked in the same order (item, products or sellers by name, the product's latest search, run,
+counter), so that none waits in a circle.
 """
 
 from __future__ import annotations

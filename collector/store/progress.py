@@ -71,6 +71,7 @@ def _progress(row: Row[Any]) -> RunProgress:
         products_searched=row.products_searched,
         products_failed=row.products_failed,
         products_skipped=row.products_skipped,
+        products_covered=row.products_covered,
         sellers_found=row.sellers_found,
         sellers_new=row.sellers_new,
         failed_items=row.failed_items,

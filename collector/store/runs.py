@@ -163,6 +163,7 @@ _ADVANCE = text(
         products_total = products_total + :products_total,
         products_searched = products_searched + :products_searched,
         products_skipped = products_skipped + :products_skipped,
+        products_covered = products_covered + :products_covered,
         sellers_found = sellers_found + :sellers_found,
         sellers_new = sellers_new + :sellers_new
     WHERE id = :run_id
@@ -179,6 +180,7 @@ def advance(
     products_total: int = 0,
     products_searched: int = 0,
     products_skipped: int = 0,
+    products_covered: int = 0,
     sellers_found: int = 0,
     sellers_new: int = 0,
 ) -> None:
@@ -192,6 +194,7 @@ def advance(
             "products_total": products_total,
             "products_searched": products_searched,
             "products_skipped": products_skipped,
+            "products_covered": products_covered,
             "sellers_found": sellers_found,
             "sellers_new": sellers_new,
         },

@@ -32,12 +32,12 @@ class Booked:
     duration_ms: int = 5
 
 
-def products(*asins: str, cents: int = 2000) -> ProductPage:
+def products(*asins: str, cents: int = 2000, titled: str = "Product") -> ProductPage:
     """A page of a list with these products."""
     return ProductPage(
         page=1,
         products=tuple(
-            Product(asin, f"Product {asin}", place, cents, "USD")
+            Product(asin, f"{titled} {asin}", place, cents, "USD")
             for place, asin in enumerate(asins, 1)
         ),
     )
@@ -79,17 +79,19 @@ class Store:
         budget: int | None = None,
         options: RunOptions = OPTIONS,
         name: str = "Coffee",
+        source: Source = Source.SANDBOX,
+        day: int = 0,
     ) -> UUID:
-        """A pending run of the sandbox."""
+        """A pending run, of the sandbox by default."""
         return self(
             lambda c: runs.create(
                 c,
                 name=name,
                 categories=categories or (COFFEE,),
                 options=options,
-                source=Source.SANDBOX,
+                source=source,
                 budget=budget,
-                sandbox_day=0,
+                sandbox_day=day if source is Source.SANDBOX else None,
             )
         )
 

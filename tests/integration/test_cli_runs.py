@@ -19,8 +19,8 @@ from collector.database import Database
 
 JSON_KEYS = [
     *("run_id", "status", "source", "categories", "products_total", "products_searched"),
-    *("sellers_found", "sellers_new", "seller_count_snapshot", "requests", "failed_items"),
-    "seconds",
+    *("products_covered", "sellers_found", "sellers_new", "seller_count_snapshot", "requests"),
+    *("requests_per_new_seller", "failed_items", "seconds"),
 ]
 
 

@@ -44,6 +44,27 @@ async def test_an_estimate_rests_on_the_runs_before(
         assert bench.estimate(TWO, options=RunOptions(pages_per_search=1)).runs == 0
 
 
+async def test_what_is_not_due_is_taken_out_of_the_estimate(
+    settings: Settings, market: SandboxProcess
+) -> None:
+    frugal = RunOptions(search_again_days=4)
+    with Workbench.open(through(settings, market)) as bench:
+        # Nothing was searched yet: everything is due.
+        assert bench.estimate(TWO, options=frugal) == bench.estimate(TWO)
+        whole = await bench.launch(TWO)
+        found = bench.estimate(TWO, options=frugal)
+        assert found.not_due == whole.products_total
+        # The market of this test stands still, and lists have four pages in all.
+        assert found.requests == (4, 4)
+        run = await bench.launch(TWO, options=frugal)
+        assert (run.requests, run.products_covered) == (4, whole.products_total)
+        # A run to which little was due tells what it would have cost otherwise, or nothing.
+        assert bench.estimate(TWO).requests == (whole.requests, whole.requests)
+        # Other prices are another search.
+        wider = RunOptions(search_again_days=4, price_to_factor=2.5)
+        assert bench.estimate(TWO, options=wider).not_due == 0
+
+
 async def test_a_run_that_ended_early_tells_nothing(
     settings: Settings, market: SandboxProcess
 ) -> None:

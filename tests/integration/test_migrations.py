@@ -30,6 +30,7 @@ REVISIONS = [
     "046_activity_log",
     "047_categories",
     "048_participants",
+    "049_frugal",
 ]
 RUN = "00000000-0000-0000-0000-000000000001"
 
@@ -115,6 +116,8 @@ def test_the_way_down_leads_back_and_up_again(empty_database: Database) -> None:
     upgrade(empty_database)
     whole = catalogue(empty_database)
     for revision, gone in (
+        ("048_participants", "product_searches"),
+        ("047_categories", "run_participants"),
         ("046_activity_log", "lists_answered"),
         ("045_seller_snapshots", "activity_log"),
         ("044_seller_collection", "seller_count_snapshot"),
@@ -177,6 +180,55 @@ def test_snapshots_of_older_entries_are_replayed(empty_database: Database) -> No
     assert rows(empty_database, snapshots) == [(3,), (1,), (1,), (3,), (4,)]
     ended = "SELECT snapshot_audit_id, seller_count_snapshot FROM collection_runs ORDER BY id"
     assert rows(empty_database, ended) == [(1, 3), (4, 3), (None, None), (0, 0)]
+
+
+def test_the_latest_complete_searches_of_older_runs_are_known(empty_database: Database) -> None:
+    """So that the first run after an upgrade need not search everything again."""
+    before = REVISIONS[REVISIONS.index("049_frugal") - 1]
+    migrate(empty_database, before)
+    runs = [f"00000000-0000-0000-0000-00000000000{n}" for n in range(1, 4)]
+    asked = '{"results_per_page": 240, "geo_location": "90210", "pages_per_search": 2}'
+    execute(
+        empty_database,
+        *(
+            "INSERT INTO collection_runs (id, name, source, options) "
+            f"VALUES ('{run}', 'r', 'sandbox', '{options}')"
+            for run, options in zip(runs, (asked, asked, "{}"), strict=True)
+        ),
+        *(f"INSERT INTO run_categories VALUES ('{run}', '1', 1, 'Toys', '')" for run in runs),
+        "INSERT INTO products SELECT 'B' || n, 't', NULL, now(), now() "
+        "FROM generate_series(1, 5) AS n",
+        "INSERT INTO collection_items (run_id, kind, key, priority, page, node_id, category, asin, "
+        "title, price_from_cents, price_to_cents, status, error_type, has_more, settled_at) "
+        "SELECT run::uuid, 'seller_search', asin || ':' || page, 0, page, '1', 'c', asin, title, "
+        "100, 200, status, CASE status WHEN 'failed' THEN 'blocked' END, has_more, "
+        "'2026-01-01Z'::timestamptz + day * interval '1 day' FROM (VALUES "
+        # Searched twice: the later one counts.
+        f"('{runs[0]}', 'B1', 1, 'old', 'done', false, 1), "
+        f"('{runs[1]}', 'B1', 1, 'new', 'done', false, 2), "
+        # The later search failed: the earlier one counts. It read all the pages it was allowed.
+        f"('{runs[0]}', 'B2', 1, 'two', 'done', true, 1), "
+        f"('{runs[0]}', 'B2', 2, 'two', 'done', false, 1), "
+        f"('{runs[1]}', 'B2', 1, 'two', 'done', true, 2), "
+        f"('{runs[1]}', 'B2', 2, 'two', 'failed', NULL, 2), "
+        # Never to the end, and by a run that kept too little of what it asked.
+        f"('{runs[0]}', 'B3', 1, 'three', 'done', true, 1), "
+        f"('{runs[0]}', 'B3', 2, 'three', 'pending', NULL, 1), "
+        f"('{runs[2]}', 'B4', 1, 'four', 'done', false, 1)"
+        ") AS made (run, asin, page, title, status, has_more, day)",
+    )
+    assert "049_frugal" in upgrade(empty_database)
+    kept = rows(
+        empty_database,
+        "SELECT asin, run_id::text, title, pages, has_more, searched_at::date::text, "
+        "price_from_cents, price_to_cents, results_per_page, geo_location "
+        "FROM product_searches ORDER BY asin",
+    )
+    assert kept == [
+        ("B1", runs[1], "new", 1, False, "2026-01-03", 100, 200, 240, "90210"),
+        # Whether a third page followed was not kept: nobody is promised that none did.
+        ("B2", runs[0], "two", 2, True, "2026-01-02", 100, 200, 240, "90210"),
+    ]
 
 
 def test_a_failed_migration_leaves_nothing_half_done(empty_database: Database) -> None:
@@ -306,6 +358,8 @@ def populated(database: Database) -> Database:
         "seller_count_snapshot) VALUES (1, 'add', 'manual', 'x', 1, 1)",
         "INSERT INTO category_presets (name, node_ids, is_default) VALUES ('p', '{1}', true)",
         "INSERT INTO categories VALUES ('1', 'd', 'n', 's', true, 'known')",
+        f"INSERT INTO product_searches VALUES ('B1', '{RUN}', 't', 1, 2, 240, '90210', 1, false, "
+        "now())",
     )
     return database
 
@@ -330,6 +384,7 @@ REFUSED = [
     ("ck_collection_runs_lists_done_of_total", "UPDATE collection_runs SET lists_done = 1"),
     ("ck_collection_runs_searched_of_total", "UPDATE collection_runs SET products_searched = 1"),
     ("ck_collection_runs_skipped_not_negative", "UPDATE collection_runs SET products_skipped = -1"),
+    ("ck_collection_runs_covered_not_negative", "UPDATE collection_runs SET products_covered = -1"),
     ("ck_collection_runs_new_were_found", "UPDATE collection_runs SET sellers_new = 1"),
     (
         "ck_collection_runs_snapshot_not_negative",
@@ -356,6 +411,17 @@ REFUSED = [
     ("ck_run_products_searched_has_price", "UPDATE run_products SET price_cents = NULL"),
     ("fk_run_products_asin", "UPDATE run_products SET asin = 'B2'"),
     ("fk_run_products_run_id_node_id", "UPDATE run_products SET node_id = '2'"),
+    (
+        "fk_run_products_covered_by_run_id",
+        f"UPDATE run_products SET covered_by_run_id = '{uuid4()}'",
+    ),
+    ("fk_product_searches_asin", "UPDATE product_searches SET asin = 'B2'"),
+    ("fk_product_searches_run_id", f"UPDATE product_searches SET run_id = '{uuid4()}'"),
+    ("ck_product_searches_pages_positive", "UPDATE product_searches SET pages = 0"),
+    (
+        "ck_product_searches_window_is_a_window",
+        "UPDATE product_searches SET price_to_cents = price_from_cents",
+    ),
     ("ck_collection_items_kind", "UPDATE collection_items SET kind = 'lunch'"),
     ("ck_collection_items_status", "UPDATE collection_items SET status = 'lost'"),
     ("ck_collection_items_page_positive", "UPDATE collection_items SET page = 0"),
@@ -484,7 +550,7 @@ def test_a_removed_run_takes_its_own_rows_along_and_leaves_the_sellers(
     with engine.begin() as connection:
         connection.execute(text("UPDATE sellers SET first_run_id = :run"), {"run": RUN})
         connection.execute(text("DELETE FROM collection_runs"))
-        for table in ("run_categories", "run_products", "collection_items"):
+        for table in ("run_categories", "run_products", "collection_items", "product_searches"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
         assert connection.execute(text("SELECT first_run_id FROM sellers")).all() == [(None,)]
     engine.dispose()

@@ -17,7 +17,7 @@ from collector.frames.as_of import LIST_DIFF, SELLERS_AS_OF
 from collector.frames.between import HISTORY
 from collector.frames.growth import GROWTH_BY_PLACE
 from collector.frames.quality import QUALITY
-from collector.frames.specs import COVERAGE, FRAMES, PRODUCTS, RUNS, SELLERS, SIGHTINGS
+from collector.frames.specs import COVERAGE, FRAMES, PRODUCTS, RUNS, SEEN, SELLERS
 from collector.models import RunOptions
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -36,9 +36,15 @@ ALL_SPECS = [
 ]
 
 
-def sightings(seen: dict[str, list[int]], *, run: str = "now", new: tuple[int, ...] = ()) -> Any:
-    """Product → numbers of the sellers seen for it."""
-    return SIGHTINGS.frame(
+def sightings(
+    seen: dict[str, list[int]],
+    *,
+    run: str = "now",
+    new: tuple[int, ...] = (),
+    carried_over: bool = False,
+) -> Any:
+    """Product → numbers of the sellers seen for it, perhaps by the search that covers it."""
+    return SEEN.frame(
         {
             "run_id": run,
             "asin": asin,
@@ -49,6 +55,7 @@ def sightings(seen: dict[str, list[int]], *, run: str = "now", new: tuple[int, .
             "seen_at": START,
             "is_new": number in new,
             "removed": False,
+            "carried_over": carried_over,
         }
         for asin, numbers in seen.items()
         for number in numbers
@@ -56,9 +63,16 @@ def sightings(seen: dict[str, list[int]], *, run: str = "now", new: tuple[int, .
 
 
 def coverage(
-    searches: dict[str, bool], *, pages: int = 1, has_more: bool = False, run: str = "now"
+    searches: dict[str, bool],
+    *,
+    pages: int = 1,
+    has_more: bool = False,
+    stopped: bool = False,
+    run: str = "now",
+    day: int = 1,
+    by: str | None = None,
 ) -> Any:
-    """Product → whether its search is complete."""
+    """Product → whether its search is complete; made on a day, perhaps by another run."""
     return COVERAGE.frame(
         {
             "run_id": run,
@@ -67,6 +81,9 @@ def coverage(
             "pages_done": pages if complete else pages - 1,
             "complete": complete,
             "has_more": has_more,
+            "stopped": stopped,
+            "searched_at": START + timedelta(days=day),
+            "covered_by_run_id": by,
         }
         for asin, complete in searches.items()
     )
@@ -171,6 +188,67 @@ def test_a_search_that_stopped_earlier_covers_only_if_there_was_no_more(
     assert statuses(delta) == {1: status}
 
 
+def test_a_search_that_a_paging_rule_ended_covers_nobody() -> None:
+    """Whoever it did not see may stand on the page that it left out."""
+    delta = analysis.deltas(
+        sightings({"A": [1]}),
+        sightings({"A": [1, 2]}, run="before"),
+        coverage_now=coverage({"A": True}, has_more=True, stopped=True),
+        coverage_before=coverage({"A": True}, has_more=True, stopped=True, run="before"),
+    )
+
+    assert statuses(delta) == {1: "retained", 2: "out_of_scope"}
+
+
+def test_a_search_that_a_paging_rule_ended_does_not_say_who_was_not_there_before() -> None:
+    delta = analysis.deltas(
+        sightings({"A": [1]}),
+        sightings({}, run="before"),
+        coverage_now=coverage({"A": True}),
+        coverage_before=coverage({"A": True}, has_more=True, stopped=True, run="before"),
+    )
+
+    assert delta["searched_before"].tolist() == [False]
+
+
+def test_who_is_carried_over_is_retained_and_new_to_nobody() -> None:
+    now = pd.concat(
+        [sightings({"A": [1]}, new=(1,)), sightings({"B": [2, 3, 1]}, carried_over=True)]
+    )
+    delta = analysis.deltas(
+        now,
+        sightings({"B": [2]}, run="before"),
+        coverage_now=pd.concat([coverage({"A": True}, day=2), coverage({"B": True}, by="before")]),
+        coverage_before=coverage({"B": True}, run="before"),
+    )
+
+    assert statuses(delta) == {1: "new", 2: "retained", 3: "returning"}
+    assert delta.set_index("seller_id")["carried_over"].to_dict() == {1: False, 2: True, 3: True}
+
+
+@pytest.mark.parametrize(
+    ("covered_on", "looked_on", "status"),
+    [
+        # Covered by what the run before saw itself, or took over as well.
+        (1, 1, "not_seen"),
+        (3, 2, "not_seen"),
+        # The run before looked later than the search that covers for this one, if not to the end.
+        (1, 2, "out_of_scope"),
+    ],
+)
+def test_a_covering_search_speaks_only_of_what_was_seen_before_it(
+    covered_on: int, looked_on: int, status: str
+) -> None:
+    delta = analysis.deltas(
+        sightings({}),
+        sightings({"A": [1]}, run="before"),
+        coverage_now=coverage({"A": True}, day=covered_on, by="another"),
+        coverage_before=coverage({"A": True}, day=looked_on, run="before"),
+    )
+
+    assert statuses(delta) == {1: status}
+
+
 def test_searches_that_are_not_alike_lose_nobody() -> None:
     delta = analysis.deltas(
         sightings({"A": [2]}),
@@ -197,8 +275,8 @@ def test_returning_says_whether_the_run_before_looked_there() -> None:
 
 def test_a_delta_of_nothing_is_empty_with_the_right_dtypes() -> None:
     delta = analysis.deltas(
-        SIGHTINGS.empty(),
-        SIGHTINGS.empty(),
+        SEEN.empty(),
+        SEEN.empty(),
         coverage_now=COVERAGE.empty(),
         coverage_before=COVERAGE.empty(),
     )
@@ -288,7 +366,7 @@ def test_a_seller_counts_in_every_category_it_was_seen_in() -> None:
     now = sightings({"A": [1], "B": [1, 2]}, new=(1, 2))
     delta = analysis.deltas(
         now,
-        SIGHTINGS.empty(),
+        SEEN.empty(),
         coverage_now=COVERAGE.empty(),
         coverage_before=COVERAGE.empty(),
     )
@@ -296,7 +374,7 @@ def test_a_seller_counts_in_every_category_it_was_seen_in() -> None:
     table = analysis.by_category(
         delta,
         now=now,
-        before=SIGHTINGS.empty(),
+        before=SEEN.empty(),
         products_now=_products({"A": ["Home/x"], "B": ["Home/y"]}),
         products_before=PRODUCTS.empty(),
     )
@@ -362,6 +440,12 @@ def test_a_run_compares_with_the_latest_completed_run_that_shares_a_category() -
         ({"node_ids": "1 3"}, {}, ("changed_scope",)),
         ({"node_ids": "2 1"}, {}, ()),
         ({"options": RunOptions(workers=9).model_dump_json()}, {}, ()),
+        ({"options": RunOptions(search_again_days=4).model_dump_json()}, {}, ()),
+        ({"options": RunOptions(page_on="while_new").model_dump_json()}, {}, ("changed_search",)),
+        # A run of before there was a rule.
+        ({}, {"options": RunOptions().model_dump_json(exclude={"page_on"})}, ()),
+        ({"products_covered": 2}, {}, ("not_due",)),
+        ({"products_covered": 2}, None, ("first_run", "not_due")),
         ({"options": RunOptions(pages_per_search=1).model_dump_json()}, {}, ("changed_search",)),
     ],
 )
@@ -420,6 +504,32 @@ def test_quality_notes_put_the_heaviest_first_and_decide_the_badge() -> None:
     assert analysis.badge(notes) == "doubtful"
 
 
+def test_the_note_says_how_many_were_not_due_and_whose_search_counts() -> None:
+    run = run_row("r", products_covered=9, sellers_found=3)
+
+    (note,) = analysis.quality_notes(
+        run,
+        found=analysis.marks(run, run_row("before", -1)),
+        outcomes={"ok": 3},
+        earlier_sellers_found=[100, 90, 110],
+        sellers_seen=95,
+        covering={"aaaaaaaa-1": 7, "bbbbbbbb-2": 2},
+    )
+
+    assert (note.mark, note.weight) == ("not_due", "info")
+    assert "Not due: 9 (7 from run aaaaaaaa, 2 from run bbbbbbbb)." in note.text
+    assert analysis.badge([note]) == "complete"
+
+
+def test_the_note_names_a_few_runs_and_adds_up_the_others() -> None:
+    run = run_row("r", products_covered=10)
+    covering = {"aaaaaaaa": 4, "bbbbbbbb": 3, "cccccccc": 2, "dddddddd": 1}
+
+    (note,) = analysis.quality_notes(run, found=("not_due",), outcomes={}, covering=covering)
+
+    assert "2 from run cccccccc, 1 from earlier ones" in note.text
+
+
 def test_a_whole_run_has_no_notes_and_too_few_earlier_runs_are_no_baseline() -> None:
     run = run_row("r", sellers_found=1)
 
@@ -451,7 +561,7 @@ def test_cohorts_tell_how_many_of_each_runs_new_sellers_came_back() -> None:
         ["r2", "r2", 0, 1, 1, 1.0],
         ["r2", "r3", 1, 1, 1, 1.0],
     ]
-    assert analysis.cohorts(SIGHTINGS.empty(), runs).empty
+    assert analysis.cohorts(SEEN.empty(), runs).empty
 
 
 def _seller_rows(counts: dict[int, int | None]) -> pd.DataFrame:
@@ -534,6 +644,38 @@ def test_a_run_that_searched_other_products_does_not_speak_against_a_seller() ->
     assert table["runs_able"].tolist() == [1]
     assert table["stability"].isna().all(), "who was looked for once has proved nothing"
     assert table["known"].tolist() == pytest.approx([0.8])
+
+
+def test_a_run_that_took_a_product_over_has_not_looked_again() -> None:
+    """It speaks neither for nor against a seller's stability."""
+    seen = sightings({"A": [1]}, run="first")
+    products = PRODUCTS.frame(
+        {column.name: None for column in PRODUCTS.columns}
+        | {"run_id": run, "asin": "A", "node_id": "1", "department": "Toys", "position": 1}
+        | {"category": "", "sellers": 0}
+        for run in ("first", "second")
+    )
+    sellers = SELLERS.frame(
+        [
+            {column.name: None for column in SELLERS.columns}
+            | {"seller_id": 1, "feedback_count": 5, "times_seen": 1, "flagged": False}
+        ]
+    )
+    searched = pd.concat(
+        [coverage({"A": True}, run="first"), coverage({"A": True}, run="second", by="first")]
+    )
+
+    table = analysis.scores(
+        analysis.spread(seen, products),
+        sellers,
+        sightings=seen,
+        coverage=searched,
+        runs=RUNS.frame([run_row("first"), run_row("second", 1)]),
+        departments_walked=1,
+    )
+
+    assert table[["runs", "runs_able"]].to_numpy().tolist() == [[1, 1]]
+    assert table["stability"].isna().all()
 
 
 def test_runs_over_one_department_say_nothing_of_breadth() -> None:

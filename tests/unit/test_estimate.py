@@ -48,6 +48,24 @@ def test_requests_are_lists_and_the_searches_they_bring(
     assert estimated(**given).requests == requests
 
 
+@pytest.mark.parametrize(
+    ("history", "requests"),
+    [
+        (History(not_due=40, not_due_requests=50), (166, 856)),
+        # The lists are read all the same.
+        (History(not_due=900, not_due_requests=900), (6, 6)),
+        # Half of the products were not due then: all of them would have cost twice the searches.
+        (History((EarlierRun(6, 106, searched=80, covered=80),)), (206, 206)),
+        # Nothing was due then: that tells nothing of the searches.
+        (History((EarlierRun(6, 6, searched=0, covered=160),)), (216, 906)),
+    ],
+)
+def test_what_is_not_due_costs_nothing_and_hides_nothing(
+    history: History, requests: tuple[int, int]
+) -> None:
+    assert estimated(history=history).requests == requests
+
+
 def test_the_time_is_shared_by_the_workers() -> None:
     slow, quick = estimated(workers=1), estimated(workers=10)
     assert slow.duration_s == (216 * ANSWER_S, 906 * ANSWER_S)
@@ -71,6 +89,11 @@ def test_answers_take_as_long_as_in_the_latest_run() -> None:
             estimated(history=earlier((6, 300), (6, 1200)), budget=1000),
             "About 300 to 1,000 requests, 5 min to 17 min with 5 workers, as in 2 earlier runs. "
             "The budget of 1,000 ends it.",
+        ),
+        (
+            estimated(history=History(not_due=40, not_due_requests=50)),
+            "About 166 to 856 requests, 3 min to 14 min with 5 workers. 40 products are not due: "
+            "left out of it.",
         ),
     ],
 )

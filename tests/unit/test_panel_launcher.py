@@ -95,6 +95,7 @@ def test_fields_become_a_choice() -> None:
         budget="2,000",
         pages_per_list="1",
         pages_per_search="2",
+        search_again_days="7",
         above_from="50",
         above_to="75.5 %",
     )
@@ -104,6 +105,7 @@ def test_fields_become_a_choice() -> None:
         update={
             "pages_per_list": 1,
             "pages_per_search": 2,
+            "search_again_days": 7,
             "price_from_factor": 1.5,
             "price_to_factor": 1.755,
         }
@@ -129,6 +131,8 @@ def test_no_budget_is_no_ceiling() -> None:
         ("pages_per_list", ""),
         ("pages_per_search", "4"),
         ("pages_per_search", None),
+        ("search_again_days", "366"),
+        ("search_again_days", ""),
         ("above_from", "a lot"),
         ("above_from", "nan"),
         ("above_to", "inf"),
@@ -142,6 +146,21 @@ def test_bad_input_is_told_beside_its_field(field: str, value: Any) -> None:
     choice, problems = read(**{field: value})
     assert choice is None
     assert list(problems) == [field]
+
+
+def test_a_form_saved_before_there_was_a_field_keeps_what_stands_for_it() -> None:
+    older = {key: value for key, value in FIELDS.items() if key != "search_again_days"}
+    defaults = RunOptions(search_again_days=4, page_on="while_new")
+    choice, problems = read_choice(older, ["1"], known={"1"}, defaults=defaults)
+    assert problems == {}
+    assert choice is not None
+    assert choice.options == defaults
+
+
+def test_unfruitful_categories_are_marked_in_the_tree() -> None:
+    launcher = Desk().launcher(unfruitful={"2"})
+    marked = {row[0]: row[3] for _, listed in launcher.form.catalogue for row in listed}
+    assert marked == {"1": False, "2": True, "3": False}
 
 
 def test_nothing_chosen_is_told() -> None:

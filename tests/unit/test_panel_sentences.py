@@ -76,6 +76,11 @@ def entry(action: Action, *, phase: Phase = SEARCH, **told: object) -> ActivityE
             "list",
             "50 products · Electronics › Headphones, 6 already due elsewhere, 2 left out",
         ),
+        (
+            {**LIST_FOUND, "params": {"page": 1, "skipped": 0, "elsewhere": 0, "not_due": 31}},
+            "list",
+            "50 products · Electronics › Headphones, 31 not due",
+        ),
         ({**LIST_FOUND, "items_count": 0}, "none", "No products · Electronics › Headphones"),
         (
             {

@@ -290,3 +290,18 @@ def test_a_picture_of_a_run_that_goes_on_tells_its_moment() -> None:
     text = Tags(picture(shown(ended), [], moment=NOW + timedelta(days=365), tz=UTC)).text
     assert "As of" not in text
     assert "6 min 12 s" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "aside"),
+    [
+        ({}, ""),
+        ({"products_covered": 1240}, "1,240 not due"),
+        ({"products_skipped": 3}, "3 left out"),
+        ({"products_covered": 2, "products_skipped": 3}, "2 not due, 3 left out"),
+    ],
+)
+def test_the_bar_says_beside_it_what_is_not_searched(changed: dict[str, int], aside: str) -> None:
+    _, products = view(replace(RUNNING, **changed), AROUND, now=NOW)["bars"]
+    assert products["aside"] == aside
+    assert products["words"] == "362 of 880"

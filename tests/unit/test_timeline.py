@@ -36,6 +36,8 @@ def run(number: int, **given: Any) -> dict[str, Any]:
         "sellers_new": 12,
         "seller_count_snapshot": 1000 + number,
         "requests": 30,
+        "products_covered": 0,
+        "requests_per_new_seller": 2.5,
         "budget": None,
         "failed_items": 0,
         "created_at": DAY + timedelta(days=number),
