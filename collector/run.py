@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import signal
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from collector.activity import Subscription, get_activity_stream
 from collector.background import BackgroundLoop
+from collector.blocking import wait_nested
 from collector.collection import CollectionService
 from collector.database import Database
 from collector.engine import Engine
@@ -200,39 +199,11 @@ class Run:
         except RuntimeError:
             rested: RunProgress = self._submit(self._rest_there()).result(timeout_s)
             return rested
-        # The one place that nests: a cell on the loop that the run itself may need.
-        import nest_asyncio2
-
-        nest_asyncio2.apply(loop)
-        waiting = loop.create_task(asyncio.wait_for(self.rest(), timeout_s))
-        with self._interrupting(waiting):
-            return loop.run_until_complete(waiting)
-
-    @contextmanager
-    def _interrupting(self, waiting: asyncio.Task[RunProgress]) -> Iterator[None]:
-        """Let an interrupt end the waiting: raised wherever the loop is, it would end a worker."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        interrupted = False
-
-        def interrupt(*_: object) -> None:
-            nonlocal interrupted
-            interrupted = True
-            waiting.get_loop().call_soon_threadsafe(waiting.cancel)
-
-        before = signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not interrupted:
-                raise
-            raise KeyboardInterrupt(
-                f"The waiting has ended, the run goes on. Pause it by `run.pause()`; have it again "
-                f"by `bench.attach({self.short_id!r})`."
-            ) from None
-        finally:
-            signal.signal(signal.SIGINT, before)
+        told = (
+            f"The waiting has ended, the run goes on. Pause it by `run.pause()`; have it again by "
+            f"`bench.attach({self.short_id!r})`."
+        )
+        return wait_nested(self.rest(), loop=loop, timeout_s=timeout_s, if_interrupted=told)
 
     def panel(self) -> LivePanel:
         """The run's live panel; any number of them show the same."""
