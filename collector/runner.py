@@ -87,8 +87,12 @@ class ParallelCollectionRunner(Generic[ItemT]):
 
     @property
     def may_begin(self) -> bool:
-        """Whether an attempt that has been prepared may leave."""
-        return self._gate.is_open
+        """Whether an attempt that has been prepared may leave.
+
+        Where the budget is spent it may: it is what the budget was spent on.
+        """
+        spent = self._gate.pause_reason is PauseReason.BUDGET
+        return self._gate.is_open or (spent and not self._gate.closed)
 
     @property
     def consecutive_failures(self) -> int:

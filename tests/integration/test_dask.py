@@ -151,20 +151,25 @@ def test_a_cancel_ends_every_participant_and_keeps_what_was_in_flight(
     assert found["done"] == len(asked(market))
 
 
-def test_one_budget_is_shared_by_all(
-    desk: Workbench, client: Client, database: Database, market: SandboxProcess
+def test_one_budget_is_shared_by_all_and_spent_to_the_last(
+    settings: Settings, client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = desk.launch(NODES, budget=23, engine=DaskEngine(client))
-    progress = run.wait(60)
-    assert (progress.status, progress.pause_reason) == (RunStatus.PAUSED, PauseReason.BUDGET)
-    assert len(asked(market)) == 23
-    told = desk.activity(run).query("action == 'paused'")
-    assert list(told["error_message"]) == [
-        "Paused: The budget of 23 requests is spent. Resume the run with a larger one."
-    ]
-    run.resume(budget=1000)
-    assert ended(run).status is RunStatus.COMPLETED
-    check_whole(run, database, market)
+    """Also where the last ones wait for their slot while somebody finds that there is no more."""
+    with (
+        sandbox_process(latency_s=0.1, options={"rate-limit": 20}) as market,
+        opened(through(settings, market), monkeypatch) as bench,
+    ):
+        run = bench.launch(NODES, budget=23, engine=DaskEngine(client))
+        progress = run.wait(60)
+        assert (progress.status, progress.pause_reason) == (RunStatus.PAUSED, PauseReason.BUDGET)
+        assert len(asked(market)) == progress.requests == 23
+        told = bench.activity(run).query("action == 'paused'")
+        assert list(told["error_message"]) == [
+            "Paused: The budget of 23 requests is spent. Resume the run with a larger one."
+        ]
+        run.resume(budget=1000)
+        assert ended(run).status is RunStatus.COMPLETED
+        check_whole(run, database, market)
 
 
 def test_one_rate_is_kept_by_all(

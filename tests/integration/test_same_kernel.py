@@ -166,3 +166,24 @@ def test_a_kernel_that_is_shut_down_leaves_a_run_that_a_terminal_resumes(
     (run_id,) = rows(database, "SELECT id FROM collection_runs")[0]
     assert sellers_of(database, run_id) == truth(market, NODES)["sellers"]
     assert repeated(asked(market)) <= 5
+
+
+def test_a_cluster_in_a_notebook_has_the_workers_of_a_run(
+    settings: Settings, database: Database, market: SandboxProcess
+) -> None:
+    """As the documentation writes it: the kernel stays free, and shows one run."""
+    with kernel_of(through(settings, market)) as kernel:
+        kernel(
+            "from distributed import Client, LocalCluster\n"
+            "from collector.dask_engine import DaskEngine\n"
+            "cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=':0')\n"
+            "client = Client(cluster)"
+        )
+        kernel(f"run = bench.launch({list(NODES)!r}, engine=DaskEngine(client))")
+        assert kernel("print(1 + 1)").strip() == "2"
+        printed = kernel("shown = await run; print(shown.status, run.id, shown.failed_items)")
+        status, run_id, failed = printed.split()
+        assert (status, failed) == ("completed", "0")
+        kernel("run.panel(); client.close(); cluster.close()")
+    assert sellers_of(database, run_id) == truth(market, NODES)["sellers"]
+    assert repeated(asked(market)) == 0

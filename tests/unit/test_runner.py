@@ -462,6 +462,30 @@ def test_an_attempt_that_was_held_back_is_none(way: str) -> None:
     assert {a.attempt for a in shelf.attempts} <= {1}
 
 
+def test_what_the_last_of_a_budget_was_spent_on_leaves_though_it_is_spent() -> None:
+    """Reserved, but not sent yet, when somebody else found that there is no more."""
+
+    class Slow(Shelf):
+        async def perform(self, item: str, *, worker_id: int, attempt: int) -> None:
+            if item == "item 000":
+                await asyncio.sleep(5)
+                if not runners[0].may_begin:
+                    raise HeldBack
+            await super().perform(item, worker_id=worker_id, attempt=attempt)
+
+    runners: list[ParallelCollectionRunner[str]] = []
+    shelf = Slow(names(2), scripts={"item 001": [BudgetExhausted("spent")]})
+
+    async def look(runner: ParallelCollectionRunner[str]) -> None:
+        runners.append(runner)
+        await until(lambda: bool(shelf.pauses))
+        await runner.wait_until_idle()
+        assert shelf.finished == ["item 000"]
+        runner.resume()
+
+    assert work_through(shelf, look) is RunEnd.DRAINED
+
+
 ERRORS: dict[str, Callable[[], Exception | None]] = {
     "ok": lambda: None,
     "unavailable": lambda: Unavailable("500"),
