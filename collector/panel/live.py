@@ -16,15 +16,14 @@ import threading
 import time
 from typing import Any
 
-from IPython.display import DisplayHandle, display
-
 from collector.errors import CollectorError
 from collector.models import utc_now
 from collector.panel.backlog import Backlog
-from collector.panel.front_end import PanelWidget, RunControls, RunFeed, in_kernel, running_loop
+from collector.panel.front_end import PanelWidget, RunControls, RunFeed, running_loop
 from collector.panel.notes import Surroundings, problem_note
 from collector.panel.pulse import Pulse
 from collector.panel.sentences import FILTERS, MARKS, Row, printable
+from collector.panel.shown import Shown
 from collector.panel.static_picture import picture
 from collector.panel.view import View, view
 from collector.words import RunStatus
@@ -38,14 +37,12 @@ TRAITS_EVERY_S = 1.0
 PICTURE_EVERY_S = 60.0
 # After its end a run is followed a little longer: last entries come, or a click wakes it again.
 LINGER_S = 5.0
-PICTURES_KEPT = 8
 
-_VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 _VERBS = ("pause", "resume", "cancel", "retry")
 _log = logging.getLogger(__name__)
 
 
-class LivePanel:
+class LivePanel(Shown):
     """A run's panel. Shows itself as the last expression of a cell; can be shown again any time.
 
     Args:
@@ -62,6 +59,7 @@ class LivePanel:
         *,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        super().__init__()
         self._feed = feed
         self._controls = controls
         self._loop = loop or running_loop()
@@ -77,7 +75,6 @@ class LivePanel:
         self._traits_due = False
         self._woken_at = time.monotonic()
         self._status: RunStatus | None = None
-        self._pictures: list[DisplayHandle] = []
         self._task: asyncio.Task[None] | None = None
         self._nudge: asyncio.Event | None = None
         self._closed = False
@@ -94,38 +91,11 @@ class LivePanel:
 
     # ---- showing itself
 
-    def _ipython_display_(self) -> None:
-        """Show the live panel, and under it a picture that takes its place without a kernel."""
-        if not in_kernel():
-            print(repr(self))
-            return
+    def _about_to_show(self) -> None:
         self.follow()
-        live = {_VIEW_MIME: self._view_reference(), "text/html": "", "text/plain": repr(self)}
-        display(live, raw=True)  # type: ignore[no-untyped-call]
-        nothing = {"text/html": "", "text/plain": ""}
-        place = display(nothing, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if place is not None:
-            self.keep_picture(place)
 
-    def keep_picture(self, place: DisplayHandle) -> None:
-        """Keep a displayed output up to date as the static picture beside the live panel."""
-        self._pictures = [*self._pictures[1 - PICTURES_KEPT :], place]
-        self._renew_pictures(self._picture(beside=True))
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """Both in one, for whoever composes outputs: Jupyter takes the live one where it can."""
-        self.follow()
-        reference = self._view_reference()
-        return {_VIEW_MIME: reference, "text/html": self.picture(), "text/plain": repr(self)}
-
-    def _view_reference(self) -> dict[str, Any]:
-        return {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-
-    def picture(self) -> str:
+    def picture(self, *, beside: bool = False) -> str:
         """Return the panel as it stands, as static HTML that needs no kernel and no network."""
-        return self._picture(beside=False)
-
-    def _picture(self, *, beside: bool) -> str:
         with self._lock:
             shown, rows = dict(self._sent), self._backlog.log(FILTERS[0][0])
         return picture(shown, rows[::-1], moment=utc_now(), beside=beside)
@@ -135,7 +105,7 @@ class LivePanel:
         self._closed = True
         self._wake()
         self._subscription.close()
-        self._renew_pictures(self._picture(beside=True))
+        self._renew_pictures()
         self.widget.close()
 
     # ---- following the run, on the loop
@@ -182,7 +152,7 @@ class LivePanel:
                     self._renew_traits()
                     traits_at = now
                 if moved or over or (running and now - picture_at >= PICTURE_EVERY_S):
-                    self._renew_pictures(self._picture(beside=True))
+                    self._renew_pictures()
                     picture_at, drawn_status = now, self._status
                 if over:
                     return
@@ -248,10 +218,6 @@ class LivePanel:
             self.widget.view = dict(self._sent)
             self.widget.entries = self._backlog.newest()
             self._traits_due = False
-
-    def _renew_pictures(self, html: str) -> None:
-        for handle in self._pictures:
-            handle.update({"text/html": html, "text/plain": ""}, raw=True)  # type: ignore[no-untyped-call]
 
     # ---- messages from the browser, on whatever thread they arrive
 

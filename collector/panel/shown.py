@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import ipywidgets  # type: ignore[import-untyped]
-from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
+
+from collector.panel.front_end import in_kernel
 
 PICTURES_KEPT = 8
 _VIEW_MIME = "application/vnd.jupyter.widget-view+json"
@@ -28,19 +29,30 @@ class Shown(ABC):
     def picture(self, *, beside: bool = False) -> str:
         """Return the panel as it stands, as static HTML that needs no kernel and no network."""
 
+    def keep_picture(self, place: DisplayHandle) -> None:
+        """Keep a displayed output up to date as the static picture beside the live panel."""
+        self._pictures = [*self._pictures[1 - PICTURES_KEPT :], place]
+        self._renew_pictures()
+
+    def _about_to_show(self) -> None:
+        """Do what a panel does whenever it is shown; most do nothing."""
+
     def _ipython_display_(self) -> None:
-        shell = get_ipython()
-        if shell is None or not hasattr(shell, "kernel"):
+        """Show the live panel, and under it a picture that takes its place without a kernel."""
+        if not in_kernel():
             print(repr(self))
             return
+        self._about_to_show()
         live = {_VIEW_MIME: self._view_reference(), "text/html": "", "text/plain": repr(self)}
         display(live, raw=True)  # type: ignore[no-untyped-call]
-        beside = {"text/html": self.picture(beside=True), "text/plain": ""}
-        handle = display(beside, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None:
-            self._pictures = [*self._pictures[1 - PICTURES_KEPT :], handle]
+        nothing = {"text/html": "", "text/plain": ""}
+        place = display(nothing, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if place is not None:
+            self.keep_picture(place)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Both in one, for whoever composes outputs: Jupyter takes the live one where it can."""
+        self._about_to_show()
         reference = self._view_reference()
         return {_VIEW_MIME: reference, "text/html": self.picture(), "text/plain": repr(self)}
 
