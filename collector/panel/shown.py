@@ -34,7 +34,7 @@ class Shown(ABC):
         self._pictures = [*self._pictures[1 - PICTURES_KEPT :], place]
         self._renew_pictures()
 
-    def _about_to_show(self) -> None:
+    def _about_to_show(self) -> None:  # noqa: B027 - a choice, not a duty
         """Do what a panel does whenever it is shown; most do nothing."""
 
     def _ipython_display_(self) -> None:
