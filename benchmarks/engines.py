@@ -31,7 +31,7 @@ from collector.sandbox.process import SandboxProcess
 from collector.store import runs
 from collector.words import RunStatus
 
-ITEMS = 200 if is_quick() else 2_000
+ITEMS = int(os.environ.get("COLLECTOR_BENCH_ITEMS", "200" if is_quick() else "2000"))
 LATENCY_S = 0.5
 PROCESSES = 4
 AIMED_SPEED_UP = 3.6
