@@ -22,7 +22,7 @@ test: .venv/.installed-test  ## all tests, against a real PostgreSQL
 lab: .venv/.installed  ## JupyterLab, opened on the first notebook
 	@$(BIN)/collector lab $(LAB_FLAGS)
 
-bench: .venv/.installed-bench  ## measure: one table for each script in benchmarks/; an hour or so
+bench: .venv/.installed-bench  ## measure: one table for each script in benchmarks/
 	@set -e; for script in benchmarks/*.py; do [ -e "$$script" ] || continue; \
 	echo "== $$script"; $(BIN)/python "$$script"; done
 
