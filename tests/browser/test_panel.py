@@ -217,8 +217,7 @@ def test_ten_thousand_entries_leave_the_page_light_and_smooth(lab: Lab, desk: De
     desk.wide()
     desk.run(0)
     desk.run(1)
-    # Other work on this machine must not decide: the best of three windows.
-    # The best of several looks: what else the machine does meanwhile is not the panel's.
+    # Other work on this machine must not decide: the best of three windows, of ten at most.
     frames_a_second = [desk.page.evaluate(FRAMES) for _ in range(3)]
     while max(frames_a_second) < 50 and len(frames_a_second) < 10:
         frames_a_second.append(desk.page.evaluate(FRAMES))
