@@ -23,15 +23,13 @@ from collector.standing import RunStanding, pause_message
 from collector.store import activity_log, moves, pace, participants, progress, runs
 from collector.store.ownership import OwnerSession
 from collector.tracker import Tracker
-from collector.transactions import PATIENCE_S, Transactions
+from collector.transactions import MOST_CONNECTIONS, PATIENCE_S, Transactions
 from collector.words import Action, PauseReason, RunStatus, Source
 
 __all__ = ["Connect", "RunExecution"]
 
 COMMANDS_EVERY_S = 1.0
 PROGRESS_EVERY_S = 0.5
-# Transactions take milliseconds: all workers share these, and a server's limit is kept.
-MOST_CONNECTIONS = 8
 
 
 class RunExecution:

@@ -8,7 +8,6 @@ and follows the run's status: paused with it, ended with it, gone when its owner
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -25,13 +24,12 @@ from collector.standing import pause_message
 from collector.store import moves, participants, runs
 from collector.store.ownership import OwnerSession
 from collector.store.participants import Standing
-from collector.transactions import Transactions
+from collector.transactions import MOST_CONNECTIONS, Transactions
 from collector.words import Action, PauseReason, RunStatus, Source
 from collector.work import RunWork
 
 # Commands are announced; this is for a lost announcement, and for an owner that dies.
 LOOK_EVERY_S = 0.25
-MOST_CONNECTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class Participant:
         self, source: str, day: int | None, options: RunOptions, first: int
     ) -> None:
         """Work, report what is done, and leave once the last of it is reported."""
-        writer = ActivityWriter(self._transactions, self._run_id, keep=_keep_reports)
+        writer = ActivityWriter(self._transactions, self._run_id, keep=participants.report)
         writing = asyncio.create_task(writer.write(), name="reports")
 
         def publish(entry: ActivityEntry) -> None:
@@ -207,7 +205,3 @@ class Participant:
         except OwnershipLost:
             # The run has another owner by now: the next look tells to leave.
             return
-
-
-def _keep_reports(conn: Connection, run_id: UUID, entries: Sequence[ActivityEntry]) -> None:
-    participants.report(conn, run_id, entries)

@@ -25,6 +25,8 @@ from collector.errors import DatabaseError
 
 # A restart with crash recovery takes seconds to minutes; nothing is lost by waiting this long.
 PATIENCE_S = 120.0
+# They take milliseconds: all workers of a run share these, and a server's limit is kept.
+MOST_CONNECTIONS = 8
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 3.0
 # Deadlock and serialization failure: PostgreSQL asks to run the transaction again.
