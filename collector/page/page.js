@@ -124,6 +124,7 @@ function figures(run) {
     ["New sellers", number(run.sellers_new)],
     ["On the list", number(run.seller_count_snapshot ?? run.seller_count)],
     ["Requests", `${number(run.requests)}${budget}`],
+    ...(run.plan_per_second ? [["Plan", `${number(run.plan_per_second)} jobs/s`]] : []),
     ["Failed items", number(run.failed_items)],
   ];
   element("figures").replaceChildren(

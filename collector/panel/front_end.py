@@ -54,7 +54,7 @@ def script(*names: str) -> str:
 class PanelWidget(anywidget.AnyWidget):
     """The panel's half in the browser. `LivePanel` owns it and alone changes it."""
 
-    _esm = script("elements.js", "feed.js", "panel.js")
+    _esm = script("elements.js", "feed.js", "workers.js", "panel.js")
     _css = stylesheet()
     look = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)

@@ -38,7 +38,6 @@ class Panel {
   constructor(model, el) {
     this.model = model;
     this.view = { ...model.get("view") };
-    this.cards = new Map();
     this.skew = 0;
     this.seen = Date.now();
     this.heard = null;
@@ -183,12 +182,10 @@ class Panel {
 
   buildColumns() {
     const columns = make("div", "clp-columns");
-    const left = make("div", "clp-side");
-    const leftTitle = make("div", "clp-title", "Workers");
-    leftTitle.append(make("em", "", "any of them takes the next page"));
-    this.workers = make("div", "clp-workers");
-    left.append(leftTitle, this.workers);
-
+    this.workers = new Workers((id) => {
+      const worker = this.feed.worker === id ? null : id;
+      this.feed.choose(worker === null ? this.feed.look.filters[0][0] : "steps", worker);
+    });
     this.feed = new Feed(this.model.get("look"), {
       onChoice: (filter, worker) => this.chosen(filter, worker),
     });
@@ -198,7 +195,7 @@ class Panel {
     this.strip = make("div", "clp-strip");
     this.strip.hidden = true;
     right.append(rightTitle, this.strip, this.feed.box);
-    columns.append(left, right);
+    columns.append(this.workers.box, right);
     return columns;
   }
 
@@ -208,10 +205,11 @@ class Panel {
     this.errors.type = "button";
     this.errors.addEventListener("click", () => this.feed.choose("errors", null));
     this.median = make("span", "");
+    this.plan = make("span", "");
     this.free = make("span", "");
     this.hint = make("span", "clp-hint");
     this.hint.append(make("span", ""), make("span", "clp-hintmore", " shows this anywhere"));
-    foot.append(this.errors, this.median, this.free, this.hint);
+    foot.append(this.errors, this.median, this.plan, this.free, this.hint);
     return foot;
   }
 
@@ -226,10 +224,11 @@ class Panel {
       else if (key === "bars") this.paintBars();
       else if (key === "foot") this.paintFoot();
       else if (key.startsWith("worker:")) {
-        this.paintCard(this.view[key]);
+        this.workers.paint(this.view[key]);
         cards = true;
       }
     }
+    if (cards) this.workers.paintTitle();
     if (cards || keys.includes("foot")) this.paintStrip();
     this.tick();
   }
@@ -318,51 +317,6 @@ class Panel {
     });
   }
 
-  paintCard(worker) {
-    let card = this.cards.get(worker.id);
-    if (card === undefined) {
-      card = this.buildCard(worker.id);
-      this.cards.set(worker.id, card);
-      const after = [...this.cards.keys()].filter((id) => id > worker.id).sort((a, b) => a - b)[0];
-      this.workers.insertBefore(card.node, after === undefined ? null : this.cards.get(after).node);
-    }
-    card.node.classList.toggle("clp-idle", worker.idle);
-    setText(card.tag, worker.tag);
-    toggle(card.tag, !worker.tag);
-    setText(card.text, worker.text);
-    card.node.title = worker.text;
-    const both = worker.detail && worker.last;
-    setText(card.detail, both ? `${worker.detail} · ` : worker.detail);
-    setText(card.last, worker.last ? `last: ${worker.last}` : "");
-    card.last.className = worker.ok ? "" : "clp-t-bad";
-  }
-
-  buildCard(id) {
-    const node = make("button", "clp-card");
-    node.type = "button";
-    node.dataset.worker = String(id);
-    node.setAttribute("aria-pressed", "false");
-    paintColour(node, id);
-    const card = {
-      node,
-      tag: make("span", "clp-tag"),
-      text: make("bdi", ""),
-      since: make("span", "clp-since"),
-      detail: make("bdi", ""),
-      last: make("bdi", ""),
-    };
-    const what = make("span", "clp-what");
-    what.append(card.tag, card.text);
-    const more = make("span", "clp-more");
-    more.append(card.detail, card.last);
-    node.append(make("span", "clp-id", `W${id}`), what, card.since, more);
-    node.addEventListener("click", () => {
-      const worker = this.feed.worker === id ? null : id;
-      this.feed.choose(worker === null ? this.feed.look.filters[0][0] : "steps", worker);
-    });
-    return card;
-  }
-
   paintFoot() {
     const foot = this.view.foot;
     const some = foot.errors > 0;
@@ -370,6 +324,7 @@ class Panel {
     setText(this.errors, some ? `${words}: ${foot.words}` : "no errors");
     this.errors.disabled = !some;
     this.pair(this.median, "median answer", foot.median);
+    this.pair(this.plan, "plan", foot.plan);
     this.pair(this.free, "kernel free", foot.free);
     setText(this.hint.firstChild, `run ${foot.short} · attach(“${foot.short}”)`);
   }
@@ -384,9 +339,7 @@ class Panel {
   // ---- one worker's log and figures, or the errors, above the feed
 
   chosen(filter, worker) {
-    for (const [id, card] of this.cards) {
-      card.node.setAttribute("aria-pressed", String(id === worker));
-    }
+    this.workers.choose(worker);
     this.paintStrip();
     this.send({ type: "log", filter, worker });
   }
@@ -421,7 +374,7 @@ class Panel {
         close.type = "button";
         close.addEventListener("click", () => {
           this.feed.choose(this.feed.look.filters[0][0], null);
-          this.cards.get(worker)?.node.focus();
+          this.workers.focus(worker);
         });
         line.append(close);
       }
@@ -464,10 +417,7 @@ class Panel {
     if (!head) return;
     const now = this.now();
     setText(this.times, this.timesText(head, now));
-    for (const [id, card] of this.cards) {
-      const since = this.view[`worker:${id}`]?.since ?? null;
-      setText(card.since, since === null || head.final ? "" : span(now - since));
-    }
+    this.workers.tick(now, head.final);
     if (this.pending && Date.now() - this.pending.since > CLICK_GIVES_UP_MS) this.settle();
     this.paintNote(head, now);
     if (this.heard === null) this.paintButtons();

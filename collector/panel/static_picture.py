@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from collector.panel.sentences import MARKS, Row, printable, seconds, span
-from collector.panel.view import View
+from collector.panel.view import CARDS, View
 
 
 @cache
 def stylesheet() -> str:
     """The panel's style sheet, as it is shipped in the package."""
-    return Path(__file__).with_name("panel.css").read_text(encoding="utf-8")
+    names = ("panel.css", "workers.css")
+    return "\n".join(Path(__file__).with_name(n).read_text(encoding="utf-8") for n in names)
 
 
 def picture(
@@ -47,7 +48,7 @@ def picture(
         _figures(view["figures"]),
         "".join(_bar(bar) for bar in view["bars"]),
         _note(view["notes"], head, now_ms, tz),
-        "".join(_card(section) for key, section in view.items() if key.startswith("worker:")),
+        _workers([section for key, section in view.items() if key.startswith("worker:")]),
         "".join(_row(row, tz) for row in rows) or '<p class="clp-empty">No activity.</p>',
         _errors(view["foot"]),
         _foot(view["foot"]),
@@ -63,7 +64,7 @@ _PAGE = """\
 <div class="clp-bars">{4}</div>
 {5}
 <div class="clp-columns"><div class="clp-side">
-<div class="clp-title">Workers</div><div class="clp-workers">{6}</div></div>
+{6}</div>
 <div class="clp-main"><div class="clp-title">Activity <em>newest first</em></div>
 <div class="clp-feedbox"><div class="clp-feed" role="list">{7}</div></div></div></div>
 {8}{9}
@@ -132,6 +133,17 @@ def _note(
     )
 
 
+def _workers(cards: Sequence[dict[str, Any]]) -> str:
+    crowd = len(cards) > CARDS
+    at_work = sum(not card["idle"] for card in cards)
+    aside = f" <em>{at_work} of {len(cards)} at work</em>" if crowd else ""
+    return (
+        f'<div class="clp-title">Workers{aside}</div>'
+        f'<div class="clp-workers{" clp-crowd" if crowd else ""}">'
+        f"{''.join(map(_card, cards))}</div>"
+    )
+
+
 def _card(card: dict[str, Any]) -> str:
     tag = f'<span class="clp-tag">{_text(card["tag"])}</span>' if card["tag"] else ""
     tone = "" if card["ok"] else "clp-t-bad"
@@ -177,9 +189,10 @@ def _errors(foot: dict[str, Any]) -> str:
 def _foot(foot: dict[str, Any]) -> str:
     errors = f"{foot['errors']:,} {'error' if foot['errors'] == 1 else 'errors'}: {foot['words']}"
     short = printable(foot["short"])
+    plan = f"<span>plan <b>{_text(foot['plan'])}</b></span>" if foot["plan"] else ""
     return (
         f'<div class="clp-foot"><span>{_text(errors if foot["errors"] else "no errors")}</span>'
-        f"<span>median answer <b>{_text(foot['median'])}</b></span>"
+        f"<span>median answer <b>{_text(foot['median'])}</b></span>{plan}"
         f'<span class="clp-hint">run {_text(short)} · attach(“{_text(short)}”)'
         '<span class="clp-hintmore"> shows this anywhere</span></span></div>'
     )

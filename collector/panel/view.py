@@ -213,6 +213,7 @@ def _foot(p: RunProgress, around: Surroundings) -> Section:
             for e in p.errors
         ],
         "median": seconds(p.median_ms) or "–",
+        "plan": "" if p.plan_per_second is None else f"{p.plan_per_second:,} jobs/s",
         "free": "" if free is None else f"{round(100 * free)} %",
         "short": printable(around.short_id),
     }

@@ -166,8 +166,10 @@ def _worker(card: Any, now_ms: float) -> Text:
 
 def _foot(foot: Any) -> Text:
     errors = f"{foot['errors']} errors: {foot['words']}" if foot["errors"] else "no errors"
-    text = f"{errors}   median answer {foot['median']}   run {foot['short']}"
-    return _one_line(Text(f"{text}   Ctrl-C leaves it resumable", style="dim"))
+    parts = [errors, f"median answer {foot['median']}"]
+    parts += [f"plan {foot['plan']}"] if foot["plan"] else []
+    parts += [f"run {foot['short']}", "Ctrl-C leaves it resumable"]
+    return _one_line(Text("   ".join(parts), style="dim"))
 
 
 def _one_line(text: Text) -> Text:

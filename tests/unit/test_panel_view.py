@@ -221,6 +221,24 @@ def test_every_view_is_json_and_has_a_lasting_note(status: RunStatus, interrupte
     assert any(n["until"] is None for n in sections["notes"])
 
 
+@pytest.mark.parametrize(("plan", "words"), [(None, ""), (50, "50 jobs/s"), (1200, "1,200 jobs/s")])
+def test_the_foot_tells_the_plan_once_an_answer_named_it(plan: int | None, words: str) -> None:
+    sections = shown(replace(RUNNING, plan_per_second=plan))
+    assert sections["foot"]["plan"] == words
+    text = Tags(picture(sections, [], moment=NOW, tz=UTC)).text
+    assert (f"plan {words}" in text) is (plan is not None)
+
+
+def test_more_than_five_workers_are_lines_under_a_heading_that_counts_them() -> None:
+    six = [WorkerState(n, Phase.SELLER_SEARCH, "Garlic press", since=NOW) for n in range(1, 7)]
+    few = picture(shown(replace(RUNNING, workers=tuple(six[:5]))), [], moment=NOW, tz=UTC)
+    assert 'class="clp-workers"' in few
+    workers = (*six, WorkerState(7))
+    many = picture(shown(replace(RUNNING, workers=workers)), [], moment=NOW, tz=UTC)
+    assert 'class="clp-workers clp-crowd"' in many
+    assert "Workers 6 of 7 at work" in Tags(many).text
+
+
 class Tags(HTMLParser):
     """The elements, attributes and text of a page, as a browser would see them."""
 
