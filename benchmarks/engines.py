@@ -100,10 +100,11 @@ def measure(case: Case) -> dict[str, Any]:
         if case.per_second:
             options["rate-limit"] = case.per_second
         with SandboxProcess(latency_s=LATENCY_S, day=0, options=options) as sandbox:
-            run_id = run_of_searches(database, ITEMS, workers=5)
+            run_id = run_of_searches(database, ITEMS, workers=5, plan_is_known=not case.per_second)
             if case.budget:
                 with database.engine().begin() as conn:
-                    runs.set_budget(conn, run_id, case.budget)
+                    # One went into the list.
+                    runs.set_budget(conn, run_id, case.budget + 1)
             service = service_over(database, upstream_url=sandbox.url)
             if case.processes is None:
                 seconds = asyncio.run(see_through(service, run_id, None, lambda: None))

@@ -66,10 +66,14 @@ def market_products(count: int) -> list[Product]:
     return list(found.values())[:count]
 
 
-def run_of_searches(database: Database, count: int, *, workers: int) -> UUID:
+def run_of_searches(
+    database: Database, count: int, *, workers: int, plan_is_known: bool = True
+) -> UUID:
     """A run whose one list has been settled already: so many searches are left, each of one page.
 
-    It goes through the store as any run does, and belongs to an owner who is dead.
+    It goes through the store as any run does, and belongs to an owner who is dead. One request
+    has been spent on the list. `plan_is_known`: an earlier answer told that nothing is to be
+    waited for; otherwise the run begins as a first one does, and learns.
     """
     options = RunOptions(workers=workers, pages_per_list=1, pages_per_search=1)
     page = ProductPage(page=1, products=tuple(market_products(count)))
@@ -85,8 +89,8 @@ def run_of_searches(database: Database, count: int, *, workers: int) -> UUID:
         )
         moves.take_over(conn, run_id, owner_id=NOBODY)
         (item,) = items.claim(conn, run_id, owner_id=NOBODY, limit=1)
-        # As if an answer had told: nothing is to be waited for.
-        pace.learn(conn, 0)
+        if plan_is_known:
+            pace.learn(conn, 0)
         reserved = requests.reserve_request(conn, item, owner_id=NOBODY)
         assert reserved.request_id is not None
         booking = Booking(reserved.request_id)
