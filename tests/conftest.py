@@ -19,6 +19,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 import sqlalchemy
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -34,6 +36,13 @@ SERVER_SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "300",
 }
+
+# What a busy machine takes for an example says nothing about the code: its first text alone, for
+# which the table of all characters is made, took 1.5 s.
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("untimed")
 
 KEEPER = """
 import os, shutil, sys
