@@ -17,7 +17,7 @@ from collector.models import Item, NewItem, Product, ProductPage, RunOptions, Se
 from collector.names import normalize_name
 from collector.policy import DEFAULT_HOLD_S
 from collector.sources.ebay import SearchPage
-from collector.store import items, pace, product_searches, products, requests, runs, sellers
+from collector.store import audit, items, pace, product_searches, products, requests, runs, sellers
 from collector.store.naming import LONGEST_NAME
 from collector.words import ItemKind
 
@@ -150,7 +150,7 @@ def settle_search(
     )
     count = None
     if changes:
-        _, count = sellers.log_change(
+        _, count = audit.log_change(
             conn,
             action="add",
             source="run",

@@ -21,7 +21,7 @@ from collector.exports.writers import WRITERS
 from collector.files import cannot_write, part_of, target_of
 from collector.frames import specs
 from collector.frames.reading import count_rows, record_batches
-from collector.store.sellers import record_export
+from collector.store.audit import record_export
 
 EXPORTS: dict[str, FrameSpec] = {
     "sellers": specs.SELLERS,

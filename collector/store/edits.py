@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
+from collector.store.audit import Change, count, log_change
 from collector.store.naming import aliases_of, apply_name, check_note, locked, named, on_the_list
-from collector.store.sellers import Change, count, log_change
 
 # "edit" in ASCII. Not the counter's row: that is locked last, after the sellers.
 EDIT_LOCK = 0x65646974

@@ -1,34 +1,30 @@
-"""The seller list: what a page adds to it, and the one way in which it may change.
-
-Every change goes through `log_change`: it locks the counter's one row last, so that the order of
-audit ids is the order of commits and each snapshot is the count right after its own commit.
-"""
+"""What a page's sellers are to the list and to the run: seen again, or new."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Integer, Numeric, Text
 
 from collector.models import Seller
+from collector.store.audit import Change
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What happens to one seller: added, removed, renamed, flagged, unflagged or edited."""
+class _Kept:
+    """A seller's row after a page; `times` is how often it was counted as seen by the run."""
 
-    seller_id: int
-    change: str
-    old_name: str | None = None
-    new_name: str | None = None
-    old_note: str | None = None
-    new_note: str | None = None
+    id: int
+    display_name: str
+    removed_at: datetime | None
+    added: bool
+    listings: int
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +40,9 @@ class Sighted:
 
 # A name that was renamed away leads to the seller who bears the new one. DISTINCT ON keeps two
 # names of one seller on one page from touching its row twice, ORDER BY from waiting in a circle.
+# Whether a seller is new to the run is looked up beforehand, so that one update counts it too:
+# on a long list nearly each seller lies on a page of its own. (A count is never hashed, as EXISTS
+# may be: that would read all sellers of the run.)
 _UPSERT = text(
     """
     WITH named AS (
@@ -57,21 +56,29 @@ _UPSERT = text(
         LEFT JOIN seller_aliases a ON a.platform = 'ebay' AND a.normalized_name = n.name
         LEFT JOIN sellers s ON s.id = a.seller_id
         ORDER BY coalesce(s.normalized_name, n.name), n.name
+    ), counted AS MATERIALIZED (
+        SELECT r.*, 1 - (
+            SELECT count(*) FROM sellers s JOIN run_sellers seen ON seen.seller_id = s.id
+            WHERE s.platform = 'ebay' AND s.normalized_name = r.name AND seen.run_id = :run_id
+        ) AS times
+        FROM resolved r
     ), upserted AS (
         INSERT INTO sellers (platform, normalized_name, display_name, feedback_percent,
-                             feedback_count, first_seen_at, last_seen_at, first_run_id, last_run_id)
+                             feedback_count, first_seen_at, last_seen_at, first_run_id, last_run_id,
+                             times_seen)
         SELECT 'ebay', name, display, percent, feedback, clock_timestamp(), clock_timestamp(),
-               :run_id, :run_id
-        FROM resolved ORDER BY name
+               :run_id, :run_id, times
+        FROM counted ORDER BY name
         ON CONFLICT (platform, normalized_name) DO UPDATE
         SET last_seen_at = greatest(sellers.last_seen_at, excluded.last_seen_at),
             feedback_percent = coalesce(excluded.feedback_percent, sellers.feedback_percent),
             feedback_count = coalesce(excluded.feedback_count, sellers.feedback_count),
             first_run_id = coalesce(sellers.first_run_id, excluded.first_run_id),
-            last_run_id = excluded.last_run_id
+            last_run_id = excluded.last_run_id,
+            times_seen = sellers.times_seen + excluded.times_seen
         RETURNING id, normalized_name, display_name, removed_at, (xmax = 0) AS added
     )
-    SELECT u.*, r.listings FROM upserted u JOIN resolved r ON r.name = u.normalized_name
+    SELECT u.*, c.listings, c.times FROM upserted u JOIN counted c ON c.name = u.normalized_name
     """
 ).bindparams(
     bindparam("names", type_=ARRAY(Text)),
@@ -101,6 +108,8 @@ _PUT_BACK = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
+# Another page of the run may have been settled with the same seller since the count was looked up:
+# what was counted twice is taken back.
 _SEEN_BY_RUN = text(
     """
     WITH seen AS (
@@ -108,20 +117,26 @@ _SEEN_BY_RUN = text(
         SELECT :run_id, id, id = ANY(:added) FROM unnest(:ids) AS t(id) ORDER BY id
         ON CONFLICT DO NOTHING
         RETURNING seller_id
+    ), sighted AS (
+        INSERT INTO seller_sightings (run_id, asin, seller_id, listings, seen_at)
+        SELECT :run_id, :asin, id, listings, clock_timestamp()
+        FROM unnest(:ids, :listings) AS t(id, listings) ORDER BY id
+        ON CONFLICT (run_id, asin, seller_id) DO UPDATE
+        SET listings = seller_sightings.listings + excluded.listings
+    ), twice AS (
+        UPDATE sellers s SET times_seen = times_seen - over.times
+        FROM (SELECT id, times - (id IN (SELECT seller_id FROM seen))::int AS times
+              FROM unnest(:ids, :times) AS t(id, times)) over
+        WHERE s.id = over.id AND over.times <> 0
     )
-    UPDATE sellers SET times_seen = times_seen + 1 WHERE id IN (SELECT seller_id FROM seen)
+    SELECT count(*) FROM seen
     """
-).bindparams(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("added", type_=ARRAY(BigInteger)))
-
-_SIGHTINGS = text(
-    """
-    INSERT INTO seller_sightings (run_id, asin, seller_id, listings, seen_at)
-    SELECT :run_id, :asin, id, listings, clock_timestamp()
-    FROM unnest(:ids, :listings) AS t(id, listings) ORDER BY id
-    ON CONFLICT (run_id, asin, seller_id) DO UPDATE
-    SET listings = seller_sightings.listings + excluded.listings
-    """
-).bindparams(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("listings", type_=ARRAY(Integer)))
+).bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("added", type_=ARRAY(BigInteger)),
+    bindparam("times", type_=ARRAY(Integer)),
+    bindparam("listings", type_=ARRAY(Integer)),
+)
 
 
 def sight(
@@ -134,7 +149,7 @@ def sight(
 ) -> tuple[Sighted, list[Change]]:
     """Keep that a run saw sellers while it searched a product.
 
-    The audit entry for those who are new is left to the caller (`log_change`), who writes it
+    The audit entry for those who are new is left to the caller (`audit.log_change`), who writes it
     last in the transaction.
 
     Args:
@@ -152,25 +167,23 @@ def sight(
     added = [row for row in rows if row.added or row.id in back]
     new_to_run = conn.execute(
         _SEEN_BY_RUN,
-        {"run_id": run_id, "ids": [r.id for r in rows], "added": [r.id for r in added]},
-    ).rowcount
-    conn.execute(
-        _SIGHTINGS,
         {
             "run_id": run_id,
             "asin": asin,
             "ids": [r.id for r in rows],
             "listings": [r.listings for r in rows],
+            "added": [r.id for r in added],
+            "times": [r.times for r in rows],
         },
-    )
+    ).scalar_one()
     sighted = Sighted(len(rows), new_to_run, tuple(r.display_name for r in added), None, None)
     return sighted, [Change(r.id, "added", new_name=r.display_name) for r in added]
 
 
 def _upserted(
     conn: Connection, run_id: UUID, sellers: Mapping[str, Seller], listings: Mapping[str, int]
-) -> list[Row[Any]]:
-    """The rows of these sellers, by normalized name, brought up to date or added."""
+) -> list[_Kept]:
+    """The rows of these sellers, each once, brought up to date or added."""
     names = sorted(sellers)
     rows = conn.execute(
         _UPSERT,
@@ -183,128 +196,26 @@ def _upserted(
             "listings": [listings.get(n, 1) for n in names],
         },
     ).all()
+    kept = {
+        row.id: _Kept(row.id, row.display_name, row.removed_at, row.added, row.listings, row.times)
+        for row in rows
+    }
     fresh = [row.id for row in rows if row.added]
     given_up = conn.execute(_GIVEN_UP, {"ids": fresh}).all() if fresh else []
-    if not given_up:
-        return list(rows)
-    gone = {row.id for row in given_up}
+    for row in given_up:
+        del kept[row.id]
     again = {row.normalized_name: sellers[row.normalized_name] for row in given_up}
-    found = {row.id: row for row in _upserted(conn, run_id, again, listings)}
-    # A bearer who is on the page under both names counts once.
-    return [row for row in rows if row.id not in gone and row.id not in found] + list(
-        found.values()
+    for bearer in _upserted(conn, run_id, again, listings) if again else ():
+        # Who is on the page under both names is one seller.
+        twin = kept.get(bearer.id)
+        kept[bearer.id] = bearer if twin is None else _both(twin, bearer)
+    return list(kept.values())
+
+
+def _both(first: _Kept, then: _Kept) -> _Kept:
+    return replace(
+        then,
+        added=first.added or then.added,
+        listings=first.listings + then.listings,
+        times=first.times + then.times,
     )
-
-
-_CHANGES = text(
-    """
-    INSERT INTO seller_audit_changes
-        (audit_id, seller_id, change, old_name, new_name, old_note, new_note)
-    SELECT :audit_id, * FROM unnest(
-        :seller_ids, :changes, :old_names, :new_names, :old_notes, :new_notes)
-    """
-).bindparams(
-    bindparam("seller_ids", type_=ARRAY(BigInteger)),
-    bindparam("changes", type_=ARRAY(Text)),
-    bindparam("old_names", type_=ARRAY(Text)),
-    bindparam("new_names", type_=ARRAY(Text)),
-    bindparam("old_notes", type_=ARRAY(Text)),
-    bindparam("new_notes", type_=ARRAY(Text)),
-)
-
-_COUNT = text(
-    """
-    UPDATE seller_counter
-    SET seller_count = seller_count + :delta, last_audit_id = last_audit_id + 1
-    RETURNING seller_count, last_audit_id
-    """
-)
-
-_AUDIT = text(
-    """
-    INSERT INTO seller_audit_log (id, action, source, actor, seller_name, run_id,
-                                  affected_count, details, undoes_id, seller_count_snapshot)
-    VALUES (:id, :action, :source, :actor, :seller_name, :run_id,
-            :affected_count, :details, :undoes_id, :snapshot)
-    """
-).bindparams(bindparam("details", type_=JSONB))
-
-
-def log_change(
-    conn: Connection,
-    *,
-    action: str,
-    source: str,
-    actor: str,
-    changes: Sequence[Change] = (),
-    affected_count: int | None = None,
-    run_id: UUID | None = None,
-    details: Mapping[str, Any] | None = None,
-    undoes_id: int | None = None,
-) -> tuple[int, int]:
-    """Write one audit entry with its snapshot. The last statement of its transaction.
-
-    Args:
-        conn: in a transaction; the counter's row stays locked until it commits.
-        action: what was done, one of the table's actions.
-        source: what did it: a run, a person, an import, an export.
-        actor: who.
-        changes: what happened to each seller, each seller at most once.
-        affected_count: where it is not the number of changes.
-        run_id: the run that did it.
-        details: more, as JSON.
-        undoes_id: the audit entry that this one undoes or does again.
-
-    Returns:
-        The audit entry's id and its snapshot.
-    """
-    delta = sum((c.change == "added") - (c.change == "removed") for c in changes)
-    counted = conn.execute(_COUNT, {"delta": delta}).one()
-    first = changes[0] if changes else None
-    conn.execute(
-        _AUDIT,
-        {
-            "id": counted.last_audit_id,
-            "action": action,
-            "source": source,
-            "actor": actor,
-            "seller_name": (first.new_name or first.old_name) if first else None,
-            "run_id": run_id,
-            "affected_count": len(changes) if affected_count is None else affected_count,
-            "details": json.loads(json.dumps(details or {}, default=str)),
-            "undoes_id": undoes_id,
-            "snapshot": counted.seller_count,
-        },
-    )
-    if changes:
-        conn.execute(
-            _CHANGES,
-            {
-                "audit_id": counted.last_audit_id,
-                "seller_ids": [c.seller_id for c in changes],
-                "changes": [c.change for c in changes],
-                "old_names": [c.old_name for c in changes],
-                "new_names": [c.new_name for c in changes],
-                "old_notes": [c.old_note for c in changes],
-                "new_notes": [c.new_note for c in changes],
-            },
-        )
-    return counted.last_audit_id, counted.seller_count
-
-
-def record_export(conn: Connection, *, what: str, rows: int, actor: str, path_name: str) -> int:
-    """Write down that a frame was exported; returns the audit entry's id."""
-    audit_id, _ = log_change(
-        conn,
-        action="export",
-        source="export",
-        actor=actor,
-        affected_count=rows,
-        details={"what": what, "file": path_name},
-    )
-    return audit_id
-
-
-def count(conn: Connection) -> int:
-    """How many sellers are on the list."""
-    return int(conn.execute(text("SELECT seller_count FROM seller_counter")).scalar_one())

@@ -11,9 +11,9 @@ from sqlalchemy.types import BigInteger, Boolean, Text
 
 from collector.errors import UsageError
 from collector.names import normalize_name
+from collector.store.audit import Change, log_change
 from collector.store.edits import Edit, put_back, take_off, take_turn
 from collector.store.naming import apply_name
-from collector.store.sellers import Change, log_change
 
 _IS_EDIT = "source IN ('manual', 'import') AND action NOT IN ('undo', 'redo')"
 

@@ -24,7 +24,7 @@ from collector.database import Database
 from collector.editing import SellerEditing
 from collector.errors import DatabaseError, OwnershipLost, UsageError
 from collector.reading import FrameReading
-from collector.store import edits, sellers, undoing
+from collector.store import audit, edits, undoing
 from collector.store.as_of import SELLERS_AS_OF
 from collector.words import RunStatus
 from tests.conftest import run_sql
@@ -82,7 +82,7 @@ class World:
         name, *arguments = operation
         getattr(self, f"_{name.replace(' ', '_')}")(*arguments)
         with self.database.engine().connect() as conn:
-            assert sellers.count(conn) == len(self.model.on_the_list())
+            assert audit.count(conn) == len(self.model.on_the_list())
 
     def _add(self, names: list[str], note: str) -> None:
         done = self.desk.add(names, note=note)

@@ -31,6 +31,7 @@ REVISIONS = [
     "047_categories",
     "048_participants",
     "049_frugal",
+    "050_room_for_updates",
 ]
 RUN = "00000000-0000-0000-0000-000000000001"
 
@@ -49,6 +50,10 @@ CATALOGUE = {
           JOIN pg_class ON pg_class.oid = attrelid AND relkind = 'r'
           LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
          WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped""",
+    "options": """
+        SELECT relname, reloptions::text FROM pg_class
+         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+           AND reloptions IS NOT NULL""",
     "sequences": """
         SELECT sequencename, data_type::text, start_value, increment_by, max_value, cycle
           FROM pg_sequences WHERE schemaname = 'public'""",

@@ -18,7 +18,7 @@ from stored import Store, opened_store, sellers_page
 
 from collector.database import Database
 from collector.errors import UsageError
-from collector.store import edits, items, moves, sellers, undoing
+from collector.store import audit, edits, items, moves, undoing
 from collector.words import RunStatus
 
 NAMES = [f"seller{n:02}" for n in range(40)]
@@ -57,7 +57,7 @@ def check(store: Store) -> None:
     entries = store.rows("SELECT id, seller_count_snapshot, created_at FROM seller_audit_log")
     assert {row.id: row.seller_count_snapshot for row in entries} == counts
     assert sorted(counts) == list(range(1, len(counts) + 1)), "audit ids have holes"
-    assert store(sellers.count) == (counts[max(counts)] if counts else 0)
+    assert store(audit.count) == (counts[max(counts)] if counts else 0)
     for run in store.rows(
         "SELECT seller_count_snapshot, snapshot_audit_id FROM collection_runs "
         "WHERE finished_at IS NOT NULL"
@@ -85,7 +85,7 @@ def edit_at_random(store: Store, seed: int, times: int) -> None:
         lambda c, names: edits.add(c, names, actor="me"),
         lambda c, names: edits.remove(c, names, actor="me"),
         lambda c, names: edits.flag(c, names, actor="me", note=None),
-        lambda c, names: sellers.record_export(
+        lambda c, names: audit.record_export(
             c, what="sellers", rows=1, actor="me", path_name="s.csv"
         ),
         lambda c, names: edits.rename(c, names[0], names[1], actor="me"),
@@ -153,7 +153,7 @@ def test_audit_ids_are_in_the_order_of_commits(store: Store) -> None:
             slow.rollback()
             assert waiting.result(timeout=5) == 1
     check(store)
-    assert store(sellers.count) == 1
+    assert store(audit.count) == 1
 
 
 def test_what_is_rolled_back_leaves_no_hole_and_no_count(store: Store) -> None:
@@ -185,4 +185,4 @@ def test_undoing_and_doing_again_are_entries_with_exact_snapshots(store: Store) 
     for _ in range(2):
         store(lambda c: undoing.redo(c, actor="me"))
     check(store)
-    assert store(sellers.count) == 6
+    assert store(audit.count) == 6

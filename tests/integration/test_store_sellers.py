@@ -12,7 +12,7 @@ from stored import COFFEE, TEA, Store, opened_store, products, sellers_page
 from collector.database import Database
 from collector.models import Item, RunOptions, Seller
 from collector.sources.ebay import Card, SearchPage
-from collector.store import edits, sellers
+from collector.store import audit, edits
 
 ONE_PAGE = RunOptions(pages_per_list=1, pages_per_search=1)
 
@@ -99,8 +99,9 @@ def test_the_same_sellers_in_two_transactions_at_once_count_once_each(store: Sto
         found = [store.run(run_id) for run_id in (one, other)]
         assert [run.sellers_found for run in found] == [30, 30]
         assert sum(run.sellers_new for run in found) == 30
-        assert store(sellers.count) == 30 * (turn + 1)
+        assert store(audit.count) == 30 * (turn + 1)
     assert store.value("SELECT count(*) FROM sellers") == 120
+    assert store.value("SELECT count(*) FROM sellers WHERE times_seen = 2") == 120
 
 
 def test_five_workers_of_one_run_settle_the_same_sellers_at_once(store: Store) -> None:
@@ -114,6 +115,7 @@ def test_five_workers_of_one_run_settle_the_same_sellers_at_once(store: Store) -
     run = store.run(run_id)
     assert (run.sellers_found, run.sellers_new, run.products_searched) == (20, 20, 5)
     assert store.value("SELECT count(*) FROM seller_sightings") == 100
+    assert store.value("SELECT sum(times_seen) FROM sellers") == 20
 
 
 def test_a_removed_seller_is_not_put_back_by_a_run(store: Store) -> None:
@@ -123,7 +125,7 @@ def test_a_removed_seller_is_not_put_back_by_a_run(store: Store) -> None:
     settled = store.settle(again, owner_id, sellers_page("ANN", "bob"))
     assert settled is not None
     assert (settled.sellers_on_page, settled.sellers_new) == (2, 0)
-    assert store(sellers.count) == 1
+    assert store(audit.count) == 1
     assert named(store, "ann").removed_at is not None  # type: ignore[attr-defined]
 
 
@@ -160,6 +162,32 @@ def test_two_names_of_one_seller_on_one_page_are_one_seller(store: Store) -> Non
         )
         == 3
     )
+
+
+def test_a_rename_that_commits_while_a_page_waits_for_it_leaves_one_seller(store: Store) -> None:
+    _, owner_id, (search,) = store.searching("B01")
+    store.settle(search, owner_id, sellers_page("ann"))
+    run_id, owner_id, (search,) = store.searching("B01")
+    booked = store.reserve(search, owner_id)
+    with ThreadPoolExecutor(1) as pool:
+        with store.engine.begin() as conn:
+            edits.rename(conn, "ann", "zoe", actor="me")
+            page = sellers_page("ann", "bob", "zoe", "zoe")
+            waiting = pool.submit(store.settle, search, owner_id, page, booked=booked)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        settled = waiting.result(timeout=30)
+    assert settled is not None
+    assert (settled.sellers_on_page, settled.sellers_new) == (2, 1)
+    assert store.run(run_id).sellers_found == 2
+    seen = store.rows("SELECT normalized_name AS name, times_seen FROM sellers ORDER BY 1")
+    assert [(row.name, row.times_seen) for row in seen] == [("bob", 1), ("zoe", 2)]
+    listings = store.rows(
+        "SELECT s.normalized_name AS name, listings FROM seller_sightings "
+        "JOIN sellers s ON s.id = seller_id WHERE run_id = :run_id ORDER BY 1",
+        run_id=run_id,
+    )
+    assert [(row.name, row.listings) for row in listings] == [("bob", 1), ("zoe", 3)]
 
 
 def test_what_a_later_page_does_not_say_of_a_seller_is_not_forgotten(store: Store) -> None:
@@ -216,7 +244,7 @@ def test_after_the_fewer_words_split_no_further_page_is_asked_for(store: Store) 
 
 def test_an_export_is_an_audit_entry_that_changes_nothing(store: Store) -> None:
     audit_id = store(
-        lambda c: sellers.record_export(c, what="sellers", rows=7, actor="me", path_name="s.csv")
+        lambda c: audit.record_export(c, what="sellers", rows=7, actor="me", path_name="s.csv")
     )
     entry = store.rows("SELECT * FROM seller_audit_log WHERE id = :id", id=audit_id)[0]
     assert (entry.action, entry.affected_count, entry.seller_count_snapshot) == ("export", 7, 0)
