@@ -85,7 +85,9 @@ class ActivityWriter:
         )
         try:
             entries = [gap, *batch] if missed else batch
-            await self._transactions.run_once(lambda c: self._keep(c, self._run_id, entries))
+            await self._transactions.run_once(
+                lambda c: self._keep(c, self._run_id, entries), single=True
+            )
         except (DBAPIError, OSError) as exc:
             if not may_pass(exc):
                 # Refused for what it holds, and it would be again: the loss is told as a gap.

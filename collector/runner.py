@@ -150,8 +150,10 @@ class ParallelCollectionRunner(Generic[ItemT]):
     async def _feed(self) -> None:
         while self._end is None:
             until_due_s = self._take_up_due()
-            wanted = self._claimed_ahead - self._queue.qsize()
-            if self.paused or wanted <= 0:
+            ahead = self._queue.qsize()
+            wanted = self._claimed_ahead - ahead
+            # Several at a time: a claim costs as much as a reservation does.
+            if self.paused or ahead > self.workers:
                 await self._gate.wait_for_change(until_due_s)
                 continue
             settled = self._settled

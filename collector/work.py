@@ -91,7 +91,8 @@ class RunWork:
                 owner_id=self._owner_id,
                 run_owner_id=self._run_owner_id,
                 limit=limit,
-            )
+            ),
+            single=True,
         )
         self._held.update(item.id for item in claimed)
         return claimed
@@ -158,7 +159,8 @@ class RunWork:
         reserved = await self._transactions.run(
             lambda c: requests.reserve_request(
                 c, item, owner_id=self._owner_id, interval_s=self.pace_s()
-            )
+            ),
+            single=True,
         )
         if (request_id := reserved.request_id) is None:
             raise HeldBack(reserved.wait_s)

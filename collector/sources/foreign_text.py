@@ -17,7 +17,9 @@ TITLE_LIMIT = 1000
 
 def storable(text: str) -> str:
     """Return the text without NUL characters, and with U+FFFD for lone surrogates."""
-    text = text.replace("\x00", "")
+    # To look for it takes a tenth of the time that it takes to replace it nowhere.
+    if "\x00" in text:
+        text = text.replace("\x00", "")
     try:
         # To encode a page takes a tenth of the time that it takes to search it.
         text.encode()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import BigInteger, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +45,14 @@ _LOG = text(
     ), changes AS (
         INSERT INTO seller_audit_changes
             (audit_id, seller_id, change, old_name, new_name, old_note, new_note)
-        SELECT last_audit_id, change.*
-        FROM counted, unnest(:seller_ids, :changes, :old_names, :new_names, :old_notes, :new_notes)
-            AS change
+        SELECT last_audit_id, c.*
+        FROM counted, jsonb_to_recordset(:changes)
+            AS c(seller_id bigint, change text, old_name text, new_name text, old_note text,
+                 new_note text)
     )
     SELECT last_audit_id, seller_count FROM counted
     """
-).bindparams(
-    bindparam("details", type_=JSONB),
-    bindparam("seller_ids", type_=ARRAY(BigInteger)),
-    bindparam("changes", type_=ARRAY(Text)),
-    bindparam("old_names", type_=ARRAY(Text)),
-    bindparam("new_names", type_=ARRAY(Text)),
-    bindparam("old_notes", type_=ARRAY(Text)),
-    bindparam("new_notes", type_=ARRAY(Text)),
-)
+).bindparams(bindparam("details", type_=JSONB), bindparam("changes", type_=JSONB))
 
 
 def log_change(
@@ -105,12 +97,7 @@ def log_change(
             "affected_count": len(changes) if affected_count is None else affected_count,
             "details": json.loads(json.dumps(details or {}, default=str)),
             "undoes_id": undoes_id,
-            "seller_ids": [c.seller_id for c in changes],
-            "changes": [c.change for c in changes],
-            "old_names": [c.old_name for c in changes],
-            "new_names": [c.new_name for c in changes],
-            "old_notes": [c.old_note for c in changes],
-            "new_notes": [c.new_note for c in changes],
+            "changes": [asdict(change) for change in changes],
         },
     ).one()
     return logged.last_audit_id, logged.seller_count

@@ -150,6 +150,17 @@ def retry_failed(conn: Connection, run_id: UUID) -> int:
     ).rowcount
 
 
+_FINISH = text(
+    """
+    UPDATE collection_items
+    SET status = 'done', owner_id = NULL, settled_at = clock_timestamp(),
+        duration_ms = :duration_ms, results = :results, sellers = :sellers,
+        sellers_new = :sellers_new, has_more = :has_more
+    WHERE id = :id AND owner_id = :owner_id AND status = 'running'
+    """
+)
+
+
 def finish(
     conn: Connection,
     item: Item,
@@ -167,12 +178,7 @@ def finish(
         OwnershipLost: the item is somebody else's by now.
     """
     done = conn.execute(
-        text(
-            "UPDATE collection_items SET status = 'done', owner_id = NULL, "
-            "settled_at = clock_timestamp(), duration_ms = :duration_ms, results = :results, "
-            "sellers = :sellers, sellers_new = :sellers_new, has_more = :has_more "
-            "WHERE id = :id AND owner_id = :owner_id AND status = 'running'"
-        ),
+        _FINISH,
         {
             "id": item.id,
             "owner_id": owner_id,

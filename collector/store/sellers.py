@@ -8,8 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger, Integer, Numeric, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import BigInteger
 
 from collector.models import Seller
 from collector.store.audit import Change
@@ -46,8 +46,8 @@ class Sighted:
 _UPSERT = text(
     """
     WITH named AS (
-        SELECT * FROM unnest(:names, :displays, :percents, :counts, :listings)
-            AS t(name, display, percent, feedback, listings)
+        SELECT * FROM jsonb_to_recordset(:sellers)
+            AS t(name text, display text, percent numeric, feedback bigint, listings integer)
     ), resolved AS (
         SELECT DISTINCT ON (coalesce(s.normalized_name, n.name))
                coalesce(s.normalized_name, n.name) AS name, n.display, n.percent, n.feedback,
@@ -80,13 +80,7 @@ _UPSERT = text(
     )
     SELECT u.*, c.listings, c.times FROM upserted u JOIN counted c ON c.name = u.normalized_name
     """
-).bindparams(
-    bindparam("names", type_=ARRAY(Text)),
-    bindparam("displays", type_=ARRAY(Text)),
-    bindparam("percents", type_=ARRAY(Numeric)),
-    bindparam("counts", type_=ARRAY(BigInteger)),
-    bindparam("listings", type_=ARRAY(Integer)),
-)
+).bindparams(bindparam("sellers", type_=JSONB))
 
 # Whoever waited for a rename to commit has inserted the name that was just given up.
 _GIVEN_UP = text(
@@ -108,35 +102,28 @@ _PUT_BACK = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
-# Another page of the run may have been settled with the same seller since the count was looked up:
-# what was counted twice is taken back.
 _SEEN_BY_RUN = text(
     """
-    WITH seen AS (
+    WITH kept AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(:kept)
+            AS t(id bigint, listings integer, added boolean)
+    ), seen AS (
         INSERT INTO run_sellers (run_id, seller_id, is_new)
-        SELECT :run_id, id, id = ANY(:added) FROM unnest(:ids) AS t(id) ORDER BY id
+        SELECT CAST(:run_id AS uuid), id, added FROM kept ORDER BY id
         ON CONFLICT DO NOTHING
         RETURNING seller_id
     ), sighted AS (
         INSERT INTO seller_sightings (run_id, asin, seller_id, listings, seen_at)
-        SELECT :run_id, :asin, id, listings, clock_timestamp()
-        FROM unnest(:ids, :listings) AS t(id, listings) ORDER BY id
+        SELECT CAST(:run_id AS uuid), :asin, id, listings, clock_timestamp() FROM kept ORDER BY id
         ON CONFLICT (run_id, asin, seller_id) DO UPDATE
         SET listings = seller_sightings.listings + excluded.listings
-    ), twice AS (
-        UPDATE sellers s SET times_seen = times_seen - over.times
-        FROM (SELECT id, times - (id IN (SELECT seller_id FROM seen))::int AS times
-              FROM unnest(:ids, :times) AS t(id, times)) over
-        WHERE s.id = over.id AND over.times <> 0
     )
-    SELECT count(*) FROM seen
+    SELECT seller_id FROM seen
     """
-).bindparams(
-    bindparam("ids", type_=ARRAY(BigInteger)),
-    bindparam("added", type_=ARRAY(BigInteger)),
-    bindparam("times", type_=ARRAY(Integer)),
-    bindparam("listings", type_=ARRAY(Integer)),
-)
+).bindparams(bindparam("kept", type_=JSONB))
+
+# Another page of the run was settled with the same seller since it was looked up whether to count.
+_COUNTED_TWICE = text("UPDATE sellers SET times_seen = times_seen - :times WHERE id = :id")
 
 
 def sight(
@@ -164,38 +151,33 @@ def sight(
     rows = _upserted(conn, run_id, sellers, listings)
     gone = [row.id for row in rows if row.removed_at is not None]
     back = set(conn.execute(_PUT_BACK, {"ids": gone}).scalars()) if gone else set()
-    added = [row for row in rows if row.added or row.id in back]
-    new_to_run = conn.execute(
-        _SEEN_BY_RUN,
-        {
-            "run_id": run_id,
-            "asin": asin,
-            "ids": [r.id for r in rows],
-            "listings": [r.listings for r in rows],
-            "added": [r.id for r in added],
-            "times": [r.times for r in rows],
-        },
-    ).scalar_one()
-    sighted = Sighted(len(rows), new_to_run, tuple(r.display_name for r in added), None, None)
-    return sighted, [Change(r.id, "added", new_name=r.display_name) for r in added]
+    added = {row.id for row in rows if row.added or row.id in back}
+    kept = [{"id": r.id, "listings": r.listings, "added": r.id in added} for r in rows]
+    given = {"run_id": run_id, "asin": asin, "kept": kept}
+    new_to_run = set(conn.execute(_SEEN_BY_RUN, given).scalars())
+    for row in rows:
+        if twice := row.times - (row.id in new_to_run):
+            conn.execute(_COUNTED_TWICE, {"id": row.id, "times": twice})
+    named = {row.id: row.display_name for row in rows if row.id in added}
+    sighted = Sighted(len(rows), len(new_to_run), tuple(named.values()), None, None)
+    return sighted, [Change(id_, "added", new_name=name) for id_, name in named.items()]
 
 
 def _upserted(
     conn: Connection, run_id: UUID, sellers: Mapping[str, Seller], listings: Mapping[str, int]
 ) -> list[_Kept]:
     """The rows of these sellers, each once, brought up to date or added."""
-    names = sorted(sellers)
-    rows = conn.execute(
-        _UPSERT,
+    named = [
         {
-            "run_id": run_id,
-            "names": names,
-            "displays": [sellers[n].username for n in names],
-            "percents": [sellers[n].feedback_percent for n in names],
-            "counts": [sellers[n].feedback_count for n in names],
-            "listings": [listings.get(n, 1) for n in names],
-        },
-    ).all()
+            "name": name,
+            "display": seller.username,
+            "percent": seller.feedback_percent,
+            "feedback": seller.feedback_count,
+            "listings": listings.get(name, 1),
+        }
+        for name, seller in sorted(sellers.items())
+    ]
+    rows = conn.execute(_UPSERT, {"run_id": run_id, "sellers": named}).all()
     kept = {
         row.id: _Kept(row.id, row.display_name, row.removed_at, row.added, row.listings, row.times)
         for row in rows
