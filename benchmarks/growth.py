@@ -5,7 +5,8 @@ items go the way that a run's items go (claim, reservation, settling, and a look
 through the store's own functions in `Transactions`; no upstream, no parsing. The sizes take turns
 batch by batch, so that whatever else the machine does falls on all of them; medians are taken.
 
-Each search settled names 20 sellers of the list, drawn at random, and two that are new to it.
+Each search settled names 20 sellers of the list, drawn at random, and two that are new to it. The
+run has seen all sellers of the list before, whatever their number.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ _FILL = (
     "SET session_replication_role = replica",
     """
     INSERT INTO sellers (normalized_name, display_name, feedback_percent, feedback_count,
-                         first_seen_at, last_seen_at, times_seen)
+                         first_seen_at, last_seen_at, first_run_id, last_run_id, times_seen)
     SELECT 'seller_' || n, 'Seller_' || n, 90 + n % 100 / 10.0, n % 50000,
            timestamptz '2026-01-01' + n * interval '1 second',
-           timestamptz '2026-10-01' + n * interval '1 second', 1
+           timestamptz '2026-10-01' + n * interval '1 second', '{run}', '{run}', 1
     FROM generate_series(1, {sellers}) n
     """,
     """
@@ -93,9 +94,10 @@ _FILL = (
     SELECT i.run_id, i.asin, 1 + (i.id * 7919 + k * 31) % {sellers}, 1, now()
     FROM collection_items i, generate_series(0, 1) k WHERE i.status = 'done'
     """,
+    # The run has seen all of them, however many: a page's sellers are then the same work.
     """
     INSERT INTO run_sellers (run_id, seller_id, is_new)
-    SELECT DISTINCT run_id, seller_id, false FROM seller_sightings
+    SELECT '{run}', id, false FROM sellers
     """,
     """
     UPDATE collection_runs SET lists_done = lists_total, products_total = {items},

@@ -40,9 +40,10 @@ class Sighted:
 
 # A name that was renamed away leads to the seller who bears the new one. DISTINCT ON keeps two
 # names of one seller on one page from touching its row twice, ORDER BY from waiting in a circle.
-# Whether a seller is new to the run is looked up beforehand, so that one update counts it too:
-# on a long list nearly each seller lies on a page of its own. (A count is never hashed, as EXISTS
-# may be: that would read all sellers of the run.)
+# Whether a seller is new to the run is looked up beforehand, so that one update counts it too: on a
+# long list nearly each seller lies on a page of its own. Whom the run was the last to see it has
+# seen; others are looked up. (A count is never hashed, as EXISTS may be: that would read all
+# sellers of the run.)
 _UPSERT = text(
     """
     WITH named AS (
@@ -57,10 +58,13 @@ _UPSERT = text(
         LEFT JOIN sellers s ON s.id = a.seller_id
         ORDER BY coalesce(s.normalized_name, n.name), n.name
     ), counted AS MATERIALIZED (
-        SELECT r.*, 1 - (
-            SELECT count(*) FROM sellers s JOIN run_sellers seen ON seen.seller_id = s.id
-            WHERE s.platform = 'ebay' AND s.normalized_name = r.name AND seen.run_id = :run_id
-        ) AS times
+        SELECT r.*, coalesce((
+            SELECT CASE WHEN s.last_run_id = :run_id THEN 0 ELSE 1 - (
+                SELECT count(*) FROM run_sellers seen
+                WHERE seen.run_id = :run_id AND seen.seller_id = s.id
+            ) END
+            FROM sellers s WHERE s.platform = 'ebay' AND s.normalized_name = r.name
+        ), 1) AS times
         FROM resolved r
     ), upserted AS (
         INSERT INTO sellers (platform, normalized_name, display_name, feedback_percent,
@@ -106,10 +110,10 @@ _SEEN_BY_RUN = text(
     """
     WITH kept AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(:kept)
-            AS t(id bigint, listings integer, added boolean)
+            AS t(id bigint, listings integer, added boolean, times integer)
     ), seen AS (
         INSERT INTO run_sellers (run_id, seller_id, is_new)
-        SELECT CAST(:run_id AS uuid), id, added FROM kept ORDER BY id
+        SELECT CAST(:run_id AS uuid), id, added FROM kept WHERE times > 0 ORDER BY id
         ON CONFLICT DO NOTHING
         RETURNING seller_id
     ), sighted AS (
@@ -152,7 +156,9 @@ def sight(
     gone = [row.id for row in rows if row.removed_at is not None]
     back = set(conn.execute(_PUT_BACK, {"ids": gone}).scalars()) if gone else set()
     added = {row.id for row in rows if row.added or row.id in back}
-    kept = [{"id": r.id, "listings": r.listings, "added": r.id in added} for r in rows]
+    kept = [
+        {"id": r.id, "listings": r.listings, "added": r.id in added, "times": r.times} for r in rows
+    ]
     given = {"run_id": run_id, "asin": asin, "kept": kept}
     new_to_run = set(conn.execute(_SEEN_BY_RUN, given).scalars())
     for row in rows:
