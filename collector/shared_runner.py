@@ -16,7 +16,8 @@ from collector.engine import Job
 from collector.models import ActivityEntry
 from collector.runner import MAX_CONSECUTIVE_FAILURES, RunEnd
 from collector.store import items, moves, participants
-from collector.store.participants import Crew
+from collector.store.participants import Crew, Lost
+from collector.tracker import PARTICIPANT_LOST
 from collector.words import Action, PauseReason, Phase
 
 LOOK_EVERY_S = 0.2
@@ -29,6 +30,7 @@ _SUCCESSES = {Action.FOUND, Action.INSERTED, Action.DEDUPED}
 @dataclass(frozen=True, slots=True)
 class _Look:
     reports: list[ActivityEntry]
+    lost: list[Lost]
     crew: Crew
     exhausted: bool
 
@@ -119,6 +121,8 @@ class SharedRunner:
             looked.set()
             for entry in look.reports:
                 await self._take_up(entry)
+            for lost in look.lost:
+                self._job.publish(_loss(lost))
             if not look.crew.living and not look.reports:
                 if self._fault is not None:
                     raise self._fault
@@ -133,10 +137,12 @@ class SharedRunner:
     def _look(self, conn: Connection) -> _Look:
         run_id = self._job.run_id
         # Asked before the reports: whoever has left by now has reported everything.
+        lost = participants.forget_dead(conn, run_id)
         crew = participants.crew(conn, run_id)
         moves.recover(conn, run_id)
         return _Look(
             reports=participants.take_reports(conn, run_id),
+            lost=lost,
             crew=crew,
             exhausted=items.is_exhausted(conn, run_id),
         )
@@ -190,3 +196,13 @@ class SharedRunner:
         except TimeoutError:
             return
         self._changed.clear()
+
+
+def _loss(lost: Lost) -> ActivityEntry:
+    return ActivityEntry(
+        action=Action.ERROR,
+        error_type=PARTICIPANT_LOST,
+        error_stage="run",
+        error_message=f"{lost.name} died. What it held has gone back to the run.",
+        params={"first_worker": lost.first_worker, "last_worker": lost.last_worker},
+    )

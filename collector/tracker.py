@@ -18,6 +18,8 @@ from collector.words import Action, Phase
 
 DURATIONS_KEPT = 200
 RATE_WINDOW = timedelta(seconds=60)
+# The kind of error that tells that a process died which had part of the run's workers.
+PARTICIPANT_LOST = "participant_lost"
 _DONE = {Action.INSERTED, Action.DEDUPED, Action.FOUND}
 
 
@@ -86,6 +88,8 @@ class Tracker:
                     self._hold_until, self._hold_message = None, ""
                 case Action.ERROR:
                     self._count_error(entry)
+                    if entry.error_type == PARTICIPANT_LOST:
+                        self._lay_off(entry)
                 case _:
                     pass
             if entry.worker_id:
@@ -103,6 +107,22 @@ class Tracker:
         self._errors[key] = ErrorCount(
             *key, (before.count if before else 0) + 1, entry.error_message or ""
         )
+
+    def _lay_off(self, entry: ActivityEntry) -> None:
+        """Show no worker of a dead process as being at work."""
+        params = entry.params or {}
+        first, last = (int(params.get(name) or 0) for name in ("first_worker", "last_worker"))
+        for number, worker in self._workers.items():
+            if first <= number <= last:
+                worker.state = replace(
+                    worker.state,
+                    phase=None,
+                    text="",
+                    detail="",
+                    since=None,
+                    last_outcome="its process died",
+                    last_ok=False,
+                )
 
     def _move_worker(self, entry: ActivityEntry) -> None:
         worker = self._workers.setdefault(entry.worker_id, _Worker(WorkerState(entry.worker_id)))

@@ -66,8 +66,14 @@ ERRORS: Final = {
     "page_not_understood": ("Page not understood", "page not understood", "pages not understood"),
     "blocked": ("Bot wall", "bot wall", "bot walls"),
     "upstream": ("Upstream error", "upstream error", "upstream errors"),
+    "participant_lost": ("Process lost", "process lost", "processes lost"),
 }
-STAGES: Final = {"fetch": "fetching", "parse": "reading the page", "store": "saving"}
+STAGES: Final = {
+    "fetch": "fetching",
+    "parse": "reading the page",
+    "store": "saving",
+    "run": "sharing the run",
+}
 
 
 def printable(text: str | None, *, longest: int = LONGEST_TEXT) -> str:

@@ -44,12 +44,27 @@ class Crew:
     resting: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A participant that died: what it was called, and the numbers of its workers."""
+
+    name: str
+    first_worker: int
+    last_worker: int
+
+
 _FORGET_DEAD = text(
     f"""
     DELETE FROM run_participants p WHERE run_id = :run_id
       AND NOT {owner_is_alive("p.owner_id")}
+    RETURNING name, place * workers + 1 AS first_worker, (place + 1) * workers AS last_worker
     """  # noqa: S608 - constants of this package
 )
+
+
+def forget_dead(conn: Connection, run_id: UUID) -> list[Lost]:
+    """Take the dead off the run's participants, and return them."""
+    return [Lost(*row) for row in conn.execute(_FORGET_DEAD, {"run_id": run_id})]
 
 
 def join(
@@ -62,7 +77,7 @@ def join(
     row = runs.get(conn, run_id, lock=True)
     if not _goes_on(conn, row, run_owner_id):
         return None
-    conn.execute(_FORGET_DEAD, {"run_id": run_id})
+    forget_dead(conn, run_id)
     taken = set(
         conn.execute(
             text("SELECT place FROM run_participants WHERE run_id = :run_id"), {"run_id": run_id}

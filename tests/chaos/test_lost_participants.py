@@ -62,6 +62,17 @@ def participants(database: Database, run_id: str) -> list[int]:
     return [int(name.rpartition(":")[2]) for (name,) in rows]
 
 
+def said_lost(database: Database, run_id: str) -> list[str]:
+    """What the run's activity says of participants that died."""
+    with psycopg.connect(database.conninfo(), autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT entry ->> 'error_message' FROM activity_log "
+            "WHERE run_id = %s AND entry ->> 'error_type' = 'participant_lost'",
+            [run_id],
+        ).fetchall()
+    return [message for (message,) in rows]
+
+
 @pytest.mark.parametrize("number", range(-(-ROUNDS // 4)))
 def test_participants_that_are_killed_cost_what_they_had_in_flight(
     number: int,
@@ -81,6 +92,9 @@ def test_participants_that_are_killed_cost_what_they_had_in_flight(
             os.kill(victim, signal.SIGKILL)
         _, said = owner.communicate(timeout=120)
         assert owner.returncode == 0, said
+    told = said_lost(database, run_id)
+    assert {int(name.rpartition(":")[2].split()[0]) for name in told} <= set(victims)
+    assert told
     trial.hold(
         "kill -9 of two of three participants",
         database=database,

@@ -191,3 +191,24 @@ def test_a_request_in_a_few_words() -> None:
     page = entry(Action.FETCHING, phase=Phase.BEST_SELLERS, params={"page": 1})
     assert describe_request(page) == "list page 1"
     assert describe_request(entry(Action.FETCHING)) == ""
+
+
+def test_no_worker_of_a_process_that_died_is_shown_at_work(tracker: Tracker) -> None:
+    for worker_id in (1, 2, 3, 7):
+        tracker.apply(entry(Action.FETCHING, worker_id=worker_id, product_name="Kettle"))
+    tracker.apply(
+        entry(
+            Action.ERROR,
+            worker_id=0,
+            error_type="participant_lost",
+            error_stage="run",
+            error_message="desk:4711 died.",
+            params={"first_worker": 2, "last_worker": 6},
+        )
+    )
+    progress = tracker.progress()
+    at_work = [w.worker_id for w in progress.workers if w.phase is not None]
+    assert at_work == [1, 7]
+    lost = progress.workers[2]
+    assert (lost.text, lost.last_outcome, lost.last_ok) == ("", "its process died", False)
+    assert [(e.error_type, e.count) for e in progress.errors] == [("participant_lost", 1)]
