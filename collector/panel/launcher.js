@@ -8,8 +8,16 @@ const FIELDS = [
   ["budget", "Budget", "number", "No ceiling", "requests at most"],
   ["pages_per_list", "Pages per list", "number", "", "of 2"],
   ["pages_per_search", "Pages per product", "number", "", "of 3"],
+  ["page_on", "Next page", "select", "", ""],
   ["search_again_days", "Search again after", "number", "", "days; 0: in every run"],
 ];
+const CHOICES = {
+  page_on: [
+    ["always", "always"],
+    ["while_new_to_run", "while somebody is new to the run"],
+    ["while_new", "while somebody is new to the list"],
+  ],
+};
 const LIMITS = {
   budget: [1, ""],
   pages_per_list: [1, 2],
@@ -162,9 +170,17 @@ class LauncherView {
   }
 
   buildInput(key, type, placeholder) {
-    const input = make("input", `clp-input clp-field-${key}`);
-    input.type = type;
-    input.placeholder = placeholder;
+    const input = make(type === "select" ? type : "input", `clp-input clp-field-${key}`);
+    if (type === "select") {
+      for (const [value, text] of CHOICES[key]) {
+        const option = make("option", "", text);
+        option.value = value;
+        input.append(option);
+      }
+    } else {
+      input.type = type;
+      input.placeholder = placeholder;
+    }
     if (LIMITS[key]) [input.min, input.max] = LIMITS[key];
     if (key === "name") input.maxLength = 200;
     input.addEventListener("input", () => {
@@ -218,7 +234,8 @@ class LauncherView {
     this.tree.replace(choice.chosen ?? []);
     this.fields = { ...choice.fields };
     for (const [key, input] of Object.entries(this.inputs)) {
-      const value = this.fields[key] ?? "";
+      // A form that was saved before there was this choice shows the first.
+      const value = this.fields[key] ?? CHOICES[key]?.[0][0] ?? "";
       if (document.activeElement !== input && input.value !== value) input.value = value;
     }
   }

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
 from collector.estimate import NO_HISTORY, Estimate, History
 from collector.estimate import estimate as estimate_run
-from collector.models import Category, RunOptions
+from collector.models import Category, PageOn, RunOptions
 from collector.panel.sentences import count, span
 
 LONGEST_NAME: Final = 200
@@ -110,8 +110,8 @@ def read_choice(
     """Return what the fields say, or what is wrong with which field.
 
     Args:
-        fields: texts by name: name, budget, pages_per_list, pages_per_search, search_again_days,
-            above_from and above_to (per cent above the Amazon price).
+        fields: texts by name: name, budget, pages_per_list, pages_per_search, page_on,
+            search_again_days, above_from and above_to (per cent above the Amazon price).
         chosen: node ids.
         known: the node ids there are.
         defaults: the options that have no field.
@@ -126,11 +126,15 @@ def read_choice(
     budget = None
     if str(fields.get("budget") or "").strip():
         budget = _whole(fields, "budget", problems, least=1, most=100_000_000)
-    pages = {
+    pages: dict[str, int | str | None] = {
         "pages_per_list": _whole(fields, "pages_per_list", problems, least=1, most=2),
         "pages_per_search": _whole(fields, "pages_per_search", problems, least=1, most=3),
     }
-    # A form that was saved before there was this field keeps what stands for it.
+    # A form that was saved before there were these fields keeps what stands for them.
+    if "page_on" in fields:
+        pages["page_on"] = str(fields["page_on"])
+        if pages["page_on"] not in get_args(PageOn):
+            problems["page_on"] = f"One of {', '.join(get_args(PageOn))}."
     if "search_again_days" in fields:
         days = _whole(fields, "search_again_days", problems, least=0, most=365)
         pages["search_again_days"] = days
@@ -154,6 +158,7 @@ def fields_of(options: RunOptions, *, budget: int | None) -> dict[str, str]:
         "budget": "" if budget is None else str(budget),
         "pages_per_list": str(options.pages_per_list),
         "pages_per_search": str(options.pages_per_search),
+        "page_on": options.page_on,
         "search_again_days": str(options.search_again_days),
         "above_from": f"{100 * (options.price_from_factor - 1):g}",
         "above_to": f"{100 * (options.price_to_factor - 1):g}",

@@ -115,6 +115,7 @@ def test_a_double_click_launches_one_run_and_shows_its_panel(lab: Lab, desk: Des
     form.get_by_role("button", name="Use", exact=True).click()
     form.get_by_label("Name").fill("Double")
     form.get_by_label("Budget").fill("777")
+    form.get_by_label("Next page").select_option("while somebody is new to the list")
     launch = form.locator(".clp-launch")
     expect(launch).to_be_enabled()
     # Both clicks, and the last field's value, leave before the kernel has answered anything.
@@ -123,9 +124,8 @@ def test_a_double_click_launches_one_run_and_shows_its_panel(lab: Lab, desk: Des
     expect(desk.panel.locator(".clp-name")).to_have_text("Double")
     expect(desk.panel.locator(".clp-status")).to_have_text("● Running")
     expect(launch).to_be_enabled()
-    assert desk.ask("[(c.name, c.budget, len(c.categories)) for c in desk.choices]") == (
-        "[('Double', 777, 20)]"
-    )
+    told = "[(c.name, c.budget, len(c.categories), c.options.page_on) for c in desk.choices]"
+    assert desk.ask(told) == "[('Double', 777, 20, 'while_new')]"
     desk.panel.get_by_role("button", name="Pause").click()
     expect(desk.panel.locator(".clp-status")).to_have_text("❚❚ Paused")
     assert desk.errors == []

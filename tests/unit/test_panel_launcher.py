@@ -95,6 +95,7 @@ def test_fields_become_a_choice() -> None:
         budget="2,000",
         pages_per_list="1",
         pages_per_search="2",
+        page_on="while_new",
         search_again_days="7",
         above_from="50",
         above_to="75.5 %",
@@ -105,6 +106,7 @@ def test_fields_become_a_choice() -> None:
         update={
             "pages_per_list": 1,
             "pages_per_search": 2,
+            "page_on": "while_new",
             "search_again_days": 7,
             "price_from_factor": 1.5,
             "price_to_factor": 1.755,
@@ -131,6 +133,8 @@ def test_no_budget_is_no_ceiling() -> None:
         ("pages_per_list", ""),
         ("pages_per_search", "4"),
         ("pages_per_search", None),
+        ("page_on", ""),
+        ("page_on", "never"),
         ("search_again_days", "366"),
         ("search_again_days", ""),
         ("above_from", "a lot"),
@@ -149,7 +153,8 @@ def test_bad_input_is_told_beside_its_field(field: str, value: Any) -> None:
 
 
 def test_a_form_saved_before_there_was_a_field_keeps_what_stands_for_it() -> None:
-    older = {key: value for key, value in FIELDS.items() if key != "search_again_days"}
+    newer = {"page_on", "search_again_days"}
+    older = {key: value for key, value in FIELDS.items() if key not in newer}
     defaults = RunOptions(search_again_days=4, page_on="while_new")
     choice, problems = read_choice(older, ["1"], known={"1"}, defaults=defaults)
     assert problems == {}
