@@ -46,6 +46,7 @@ class Picture:
             )
             counted = (
                 "lists_total, lists_done, products_total, products_searched, products_skipped, "
+                "products_covered, "
                 "sellers_found, sellers_new, seller_count_snapshot"
             )
             (status, *counters) = rows(
@@ -99,6 +100,11 @@ def check_books(database: Database, run_id: UUID | str) -> None:
             "WHERE finished_at IS NOT NULL"
         )
         assert all(count == replayed.get(audit_id, 0) for count, audit_id in ended)
+        miscounted = rows(
+            "SELECT normalized_name, times_seen FROM sellers s WHERE times_seen <> "
+            "(SELECT count(*) FROM run_sellers r WHERE r.seller_id = s.id)"
+        )
+        assert miscounted == []
         run = rows(
             "SELECT requests, requests_billed, sellers_found, sellers_new "
             "FROM collection_runs WHERE id = %(run)s"
