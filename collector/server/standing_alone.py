@@ -6,7 +6,9 @@ import errno
 import ipaddress
 import os
 import secrets
+import signal
 from collections.abc import Callable
+from types import FrameType
 
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
@@ -33,6 +35,20 @@ class RunsOnlyServer(ServerApp):
     default_services = ("auth",)  # type: ignore[assignment]
     # It would hold the token.
     no_browser_open_file = Bool(True)
+
+    def init_signal(self) -> None:
+        """End at the first Ctrl-C, whatever is under way when it comes.
+
+        Without a terminal Jupyter leaves it to Python, which makes an exception of it; where that
+        meets a destructor it is lost.
+        """
+        super().init_signal()
+        signal.signal(signal.SIGINT, self._end)
+
+    def _end(self, _signal: int, _frame: FrameType | None) -> None:
+        # A second one ends what does not end.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.stop(from_signal=True)
 
     def init_server_extensions(self) -> None:
         """Load the collector's, whatever else is enabled in this environment."""
