@@ -318,3 +318,18 @@ class RunExecution:
             )
             if command is not None:
                 commands[command]()
+            else:
+                await self._follow_status()
+
+    async def _follow_status(self) -> None:
+        """Do as was decided of the run while its owner's session was lost, and it looked dead.
+
+        Whoever decided it moved the run instead of leaving a command.
+        """
+        standing = self._stood
+        async with standing.turn:
+            if standing.status is RunStatus.CANCELLED:
+                self.cancel()
+            elif standing.status is RunStatus.PAUSED and self._runner and not self._runner.paused:
+                self._runner.pause(PauseReason.OPERATOR)
+                self._rests.set()

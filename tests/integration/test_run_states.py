@@ -319,3 +319,29 @@ def small() -> hypothesis_settings:
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("cancel", RunStatus.CANCELLED), ("pause", RunStatus.PAUSED)]
+)
+def test_what_was_decided_while_the_owner_looked_dead_is_followed(
+    database: Database,
+    settings: Settings,
+    market: SandboxProcess,
+    command: str,
+    status: RunStatus,
+) -> None:
+    """The owner lives, and has just begun: no item in its hands tells it by its loss."""
+    machine = type(
+        "LostSession",
+        (AnyOrder,),
+        {"database": database, "settings": settings, "market": market},
+    )()
+    machine.launch(budget=15)
+    while machine.status() is not RunStatus.RUNNING:
+        machine.go_on(0.001)
+    machine.lose_the_session()
+    machine.do(getattr(machine.services[1], command)(machine.run_id))
+    machine.do(machine.settle())
+    assert machine.status() is status
+    machine.teardown()
