@@ -71,11 +71,7 @@ class Database:
         Without looking whether a connection lives before each use: that is a round trip.
         """
         return create_engine(
-            self.url,
-            pool_size=connections,
-            max_overflow=0,
-            pool_use_lifo=True,
-            connect_args=self.options,
+            self.url, pool_size=connections, max_overflow=0, connect_args=self.options
         )
 
     def async_engine(self, *, pool_size: int = 8) -> AsyncEngine:

@@ -114,15 +114,7 @@ class Tracker:
         first, last = (int(params.get(name) or 0) for name in ("first_worker", "last_worker"))
         for number, worker in self._workers.items():
             if first <= number <= last:
-                worker.state = replace(
-                    worker.state,
-                    phase=None,
-                    text="",
-                    detail="",
-                    since=None,
-                    last_outcome="its process died",
-                    last_ok=False,
-                )
+                worker.state = _at_rest(worker.state, "its process died", ok=False)
 
     def _move_worker(self, entry: ActivityEntry) -> None:
         worker = self._workers.setdefault(entry.worker_id, _Worker(WorkerState(entry.worker_id)))
@@ -157,13 +149,7 @@ class Tracker:
                 )
             case _ if entry.action in _DONE:
                 worker.state = replace(
-                    state,
-                    phase=None,
-                    text="",
-                    detail="",
-                    since=None,
-                    last_outcome=describe_outcome(entry),
-                    last_ok=True,
+                    _at_rest(state, describe_outcome(entry), ok=True),
                     median_ms=round(statistics.median(worker.durations))
                     if worker.durations
                     else None,
@@ -197,6 +183,13 @@ class Tracker:
         if base.budget is not None:
             requests_left = min(requests_left, base.budget - base.requests)
         return requests_left * span_s / len(recent)
+
+
+def _at_rest(state: WorkerState, outcome: str, *, ok: bool) -> WorkerState:
+    """The worker with nothing in its hands, after what came of the last it had."""
+    return replace(
+        state, phase=None, text="", detail="", since=None, last_outcome=outcome, last_ok=ok
+    )
 
 
 def describe_request(entry: ActivityEntry) -> str:

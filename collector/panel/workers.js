@@ -7,7 +7,6 @@ class Workers {
   constructor(onChoice) {
     this.onChoice = onChoice;
     this.cards = new Map();
-    this.atWork = new Set();
     this.box = make("div", "clp-side");
     const title = make("div", "clp-title", "Workers");
     this.aside = make("em", "");
@@ -27,6 +26,7 @@ class Workers {
       this.list.classList.toggle("clp-crowd", this.cards.size > CARDS_FIT);
     }
     card.since = worker.since;
+    card.idle = worker.idle;
     card.node.classList.toggle("clp-idle", worker.idle);
     setText(card.tag, worker.tag);
     toggle(card.tag, !worker.tag);
@@ -39,14 +39,13 @@ class Workers {
     // On a line of a crowd the tooltip is the only place for the rest.
     const title = [worker.text, worker.detail, last].filter(Boolean).join(" · ");
     if (card.node.title !== title) card.node.title = title;
-    if (worker.idle) this.atWork.delete(worker.id);
-    else this.atWork.add(worker.id);
   }
 
   paintTitle() {
     const all = this.cards.size;
+    const atWork = [...this.cards.values()].filter((card) => !card.idle).length;
     const few = all <= CARDS_FIT;
-    setText(this.aside, few ? "any of them takes the next page" : `${this.atWork.size} of ${all} at work`);
+    setText(this.aside, few ? "any of them takes the next page" : `${atWork} of ${all} at work`);
   }
 
   build(id) {
@@ -60,6 +59,7 @@ class Workers {
       tag: make("span", "clp-tag"),
       text: make("bdi", ""),
       since: null,
+      idle: true,
       sinceText: make("span", "clp-since"),
       detail: make("bdi", ""),
       last: make("bdi", ""),

@@ -34,8 +34,6 @@ class Sighted:
     on_page: int
     new_to_run: int
     added: tuple[str, ...]
-    audit_id: int | None
-    seller_count: int | None
 
 
 # A name that was renamed away leads to the seller who bears the new one. DISTINCT ON keeps two
@@ -151,7 +149,7 @@ def sight(
         listings: by normalized name, how many of the page's cards were that seller's.
     """
     if not sellers:
-        return Sighted(0, 0, (), None, None), []
+        return Sighted(0, 0, ()), []
     rows = _upserted(conn, run_id, sellers, listings)
     gone = [row.id for row in rows if row.removed_at is not None]
     back = set(conn.execute(_PUT_BACK, {"ids": gone}).scalars()) if gone else set()
@@ -165,7 +163,7 @@ def sight(
         if twice := row.times - (row.id in new_to_run):
             conn.execute(_COUNTED_TWICE, {"id": row.id, "times": twice})
     named = {row.id: row.display_name for row in rows if row.id in added}
-    sighted = Sighted(len(rows), len(new_to_run), tuple(named.values()), None, None)
+    sighted = Sighted(len(rows), len(new_to_run), tuple(named.values()))
     return sighted, [Change(id_, "added", new_name=name) for id_, name in named.items()]
 
 
